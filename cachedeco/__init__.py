@@ -1,0 +1,63 @@
+"""A persistent memoizer for pipelines and notebooks.
+
+`cached` turns a function into one whose results are kept on disk: computed once per key, versioned, searchable.
+`Cache` and `CacheItem` are the cache manager below it.
+"""
+
+from __future__ import annotations
+
+from cachedeco.cache import Cache
+from cachedeco.decorator import cached
+from cachedeco.errors import (
+    CachedecoError,
+    CodeChangedError,
+    KeyingError,
+    MissingOutputError,
+    OptionError,
+    PreviousFailureError,
+    RegistryError,
+    RegistryUnavailableError,
+    StatusError,
+    StoreWarning,
+    WaitCycleError,
+)
+from cachedeco.item import CacheItem
+from cachedeco.record import OUTPUT
+from cachedeco.status import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachedeco.protocol import CachedFunction
+
+__all__ = [
+    "OUTPUT",
+    "Cache",
+    "CacheItem",
+    "CachedFunction",
+    "CachedecoError",
+    "CodeChangedError",
+    "KeyingError",
+    "MissingOutputError",
+    "OptionError",
+    "PreviousFailureError",
+    "RegistryError",
+    "RegistryUnavailableError",
+    "Status",
+    "StatusError",
+    "StoreWarning",
+    "WaitCycleError",
+    "cached",
+]
+
+
+def __getattr__(name: str) -> object:
+    # The protocol is for type checkers and annotations; it alone would load typing.
+    if name == "CachedFunction":
+        from cachedeco.protocol import CachedFunction
+
+        return CachedFunction
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("cachedeco")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,145 @@
+"""`cached`: the decorator, its options, and the plain function that it makes."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+from cachedeco import verbs
+from cachedeco.cache import Cache, default_cache
+from cachedeco.call import call
+from cachedeco.errors import OptionError
+from cachedeco.plan import Options, Plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, ParamSpec, TypeVar, overload
+
+    from cachedeco.protocol import CachedFunction
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+    @overload
+    def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+    @overload
+    def cached(
+        *,
+        uri: str | Callable[[Mapping[str, Any]], str] | None = None,
+        params: Iterable[str] | Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+        ignore: Iterable[str] = (),
+        cache: Cache | str | os.PathLike[str] | None = None,
+        output: str | None = None,
+        attrs: Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None,
+        label: str | None = None,
+        code_version: str | None = None,
+    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+
+
+def cached(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    uri: str | Callable[[Mapping[str, Any]], str] | None = None,
+    params: Iterable[str] | Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+    ignore: Iterable[str] = (),
+    cache: Cache | str | os.PathLike[str] | None = None,
+    output: str | None = None,
+    attrs: Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    label: str | None = None,
+    code_version: str | None = None,
+) -> Any:
+    """Keep the results of a function on disk: compute each once, load it ever after.
+
+    Used bare or with options. What it makes is a plain function with some verbs on it, see `CachedFunction`.
+    A call whose result is stored loads it. Otherwise it claims the key, so that of all threads and processes
+    that ask for it one computes, and the others wait. An exception is recorded and raised; the next call
+    computes again. A change of the function's code, or of what it uses, is a miss; results of other code stay.
+
+    Args:
+        function: the function, when used bare.
+        uri: names the family of results: a template over argument names (``"https://example.org/{year}.csv"``) or
+            a function of the arguments. Default ``py://module/function``.
+        params: which arguments make the key: names; or a mapping that is added to the arguments; or a function of
+            the arguments that returns the mapping to use. Default: all.
+        ignore: names of arguments that do not count.
+        cache: a `Cache` or a path. Default: the default cache.
+        output: the function writes a file of this name, a template over argument names, to the path that it gets as
+            its parameter ``output: Path = OUTPUT``; callers get the path.
+        attrs: attributes of the items, to find them by; or a function of value and arguments that returns them.
+        label: free text on the items.
+        code_version: stands for the function's code: results are reused until you change it. Values in the
+            function's closure still count.
+
+    Raises:
+        OptionError: an option names what does not exist, or contradicts another one.
+        RegistryError: the cache folder cannot be made.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> @cached(cache=folder.name)
+        ... def square(x):
+        ...     print("computing")
+        ...     return x * x
+        >>> square(3)
+        computing
+        9
+        >>> square(x=3)
+        9
+        >>> folder.cleanup()
+    """
+    options = Options(
+        uri=uri, params=params, ignore=ignore, output=output, attrs=attrs, label=label, code_version=code_version
+    )
+    home = cache if cache is None or isinstance(cache, Cache) else Cache(cache)
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        _check(function)
+        wrapper = _wrapper(function)
+        wrapper.__dict__["__cachedeco__"] = Plan(function, options, home, default_cache)
+        for verb in verbs.VERBS:
+            bound = functools.partial(verb, wrapper)
+            bound.__doc__ = verb.__doc__
+            wrapper.__dict__[verb.__name__] = bound
+        return wrapper
+
+    return decorate if function is None else decorate(function)
+
+
+def _wrapper(function: Callable[..., Any]) -> Any:
+    """A plain function whose closure holds only itself: everything else is read from its ``__dict__``.
+
+    So it pickles by reference like any function, and by value where a notebook's functions have to.
+    """
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return call(wrapper.__cachedeco__, args, kwargs)  # type: ignore[attr-defined]  # set by cached
+
+    return functools.update_wrapper(wrapper, function)
+
+
+def _check(function: object) -> None:
+    """Refuse what cannot be cached by a plain wrapper, with the way out."""
+    name = getattr(function, "__qualname__", None) or repr(function)
+    if isinstance(function, (classmethod, staticmethod)):
+        kind = type(function).__name__
+        raise OptionError(f"@cached stands above @{kind} on {name}; put @{kind} above @cached")
+    if isinstance(function, property):
+        raise OptionError("@cached stands above @property; put @property above @cached")
+    if isinstance(function, type):
+        raise OptionError(f"{name} is a class; cache a function that makes instances of it")
+    if not callable(function):
+        raise OptionError(f"@cached is for functions, not for {name}; options go in by name: @cached(cache=...)")
+    code = getattr(function, "__code__", None)
+    if code is None:
+        raise OptionError(f"{name} is not a function written in Python; cache a function that calls it")
+    if code.co_flags & _ASYNC:
+        raise OptionError(f"{name} is async; cache a plain function that does the work, and await it in a thread")
+    if code.co_flags & _GENERATOR:
+        raise OptionError(f"{name} is a generator; cache a function that returns a list of its items")
+
+
+_GENERATOR = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
+_ASYNC = 0x80 | 0x100  # CO_COROUTINE, CO_ITERABLE_COROUTINE

@@ -1,0 +1,114 @@
+"""Write beside, then move into place: no reader ever sees half of an item.
+
+Notes:
+    The staging folder lies beside the final one, so publishing is one `os.rename` on one file system. Both
+    names contain the token of the claim: a writer that has lost its claim can only touch its own folder.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+
+import xxhash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+_CHUNK = 1 << 20
+
+
+class Staging:
+    """The place where one item's bytes are written until they are complete.
+
+    Args:
+        final: absolute path of the item's folder; ``.part`` is appended while it is being written.
+
+    Attributes:
+        folder: absolute path of the staging folder.
+    """
+
+    def __init__(self, final: str) -> None:
+        self.final = final
+        self.folder = final + ".part"
+        os.makedirs(self.folder, mode=0o700)
+
+    def create(self, filename: str) -> DigestingFile:
+        """Open a new file for writing that counts and digests what passes through it."""
+        return DigestingFile(open(os.path.join(self.folder, filename), "xb", buffering=0))  # noqa: SIM115 - given on
+
+    def publish(self) -> None:
+        """Make everything read-only and move it into place."""
+        for name in os.listdir(self.folder):
+            os.chmod(os.path.join(self.folder, name), 0o444)
+        os.rename(self.folder, self.final)
+
+    def discard(self) -> None:
+        """Delete what was written, published or not. Nothing is done for what is gone already."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.final, ignore_errors=True)
+
+
+class DigestingFile(io.RawIOBase):
+    """A file that is written front to back, and knows the size and digest of its content.
+
+    Attributes:
+        size: bytes written so far.
+    """
+
+    def __init__(self, file: BinaryIO | io.FileIO) -> None:
+        super().__init__()
+        self._file = file
+        self._hash = xxhash.xxh3_128()
+        self.size = 0
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, data: object, /) -> int:
+        """Write all of a bytes-like object; returns how many bytes it has."""
+        view = memoryview(data).cast("B")  # type: ignore[arg-type]  # what is not a buffer is a TypeError here
+        written = 0
+        while written < len(view):  # an unbuffered write may take less than it is given
+            written += self._file.write(view[written : written + (1 << 30)]) or 0
+        self._hash.update(view)
+        self.size += len(view)
+        return len(view)
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return self.size
+
+    def fileno(self) -> int:
+        """The descriptor: for what asks where it writes to, not for writing past the digest."""
+        raise io.UnsupportedOperation("bytes written to the descriptor would miss the digest")
+
+    def close(self) -> None:
+        """Close the file underneath; an error of the last write shows here."""
+        if not self.closed:
+            try:
+                self._file.close()
+            finally:
+                super().close()
+
+    def digest(self) -> bytes:
+        """16 bytes, XXH3-128 of what was written."""
+        return self._hash.digest()
+
+
+def digest_of(path: str) -> tuple[int, bytes]:
+    """Size and XXH3-128 of a file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    total = xxhash.xxh3_128()
+    size = 0
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            total.update(chunk)
+            size += len(chunk)
+    return size, total.digest()

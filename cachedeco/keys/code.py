@@ -1,0 +1,165 @@
+"""The digest of a function's code: of what runs when it is called.
+
+It covers the function's own text and defaults, the helper functions and classes of the user's own code that it
+uses, in whatever module and however far, the globals that these read, and name and version of the installed
+packages. It does not cover comments, formatting, docstrings and annotations, nor the standard library.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType, MethodType
+from weakref import WeakKeyDictionary
+
+import xxhash
+
+from cachedeco.keys import closure, code_values, source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cachedeco.keys.code_watch import Watch
+
+_STATES_KEPT = 64
+
+
+class Code:
+    """The code of one function.
+
+    Making one is cheap: only the text of the function's file is kept. The digest is computed when it is first
+    asked for, and checked, not computed, at each later call.
+
+    Args:
+        function: the function as it was given to the decorator.
+        version: a version that the user gives. It stands for the code, which is then not looked at.
+    """
+
+    __slots__ = ("_bound", "_states", "_version_digest", "function", "version")
+
+    def __init__(self, function: Callable[..., object], *, version: str | None = None) -> None:
+        self.function = function
+        self.version = version
+        inner = closure.underlying(function)
+        self._bound = inner is not function or getattr(inner, "__closure__", None) is not None
+        self._states: dict[frozenset[type], _State] = {}
+        self._version_digest: bytes | None = None
+        if version is not None:
+            self._version_digest = xxhash.xxh3_128_digest(
+                b"version " + version.encode("utf-8", "surrogatepass")
+            )
+        elif isinstance(inner, FunctionType):
+            source.capture(inner.__code__)
+
+    def digest(self, arguments: Mapping[str, object] | None = None) -> bytes:
+        """Return the 16 bytes that stand for the code.
+
+        Args:
+            arguments: the values of a call by name. The classes of instances among them count, wherever in
+                plain containers or in the attributes of the user's own instances they are: the user's classes
+                with their methods and bases, installed ones by their package's version.
+        """
+        if self._version_digest is not None:
+            return self._version_digest
+        classes = code_values.NO_CLASSES
+        if arguments:
+            for value in arguments.values():
+                if type(value) not in code_values.PLAIN:
+                    classes = code_values.classes_in(arguments.values())
+                    break
+        state = self._states.get(classes)
+        if state is None or not state.watch.holds():
+            state = self._compute(classes)
+        return state.digest
+
+    def parts(self, arguments: Mapping[str, object] | None = None) -> dict[str, str]:
+        """Return what the digest covers, as text by the part's name.
+
+        The names are `body`, `default x`, `helper module.name`, `class module.Name`, `global module.NAME`,
+        `package name version`, `wrapper module.name` or `version`. Codes differ exactly where their parts do.
+
+        Args:
+            arguments: as for `digest`.
+        """
+        from cachedeco.keys.code_graph import Graph
+
+        if self.version is not None:
+            return {"version": self.version}
+        classes = code_values.classes_in(arguments.values()) if arguments else code_values.NO_CLASSES
+        graph = Graph(closure.underlying(self.function), bound_values=False, classes=classes, own=self)
+        return {title: node.text() for title, node in sorted(graph.parts().items())}
+
+    def closure(self) -> dict[str, object]:
+        """Return the values in closure cells and partial arguments, which belong to the key."""
+        return closure.values_of(self.function) if self._bound else {}
+
+    def _compute(self, classes: frozenset[type]) -> _State:
+        if len(self._states) >= _STATES_KEPT:
+            self._states.clear()
+        state = _State(closure.underlying(self.function), bound_values=False, classes=classes, own=self)
+        self._states[classes] = state
+        return state
+
+    def __getstate__(self) -> dict[str, object]:
+        """Take the function's text along: where a worker unpickles it, its file may not exist."""
+        inner = closure.underlying(self.function)
+        filename = inner.__code__.co_filename if isinstance(inner, FunctionType) else ""
+        text = source.captured(filename)
+        return {"function": self.function, "version": self.version, "filename": filename, "text": text}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        filename, text = state["filename"], state["text"]
+        if isinstance(filename, str) and isinstance(text, bytes):
+            source.remember(filename, text, None)
+        Code.__init__(self, state["function"], version=state["version"])  # type: ignore[arg-type]
+
+
+class _State:
+    """A digest and what it rests on."""
+
+    __slots__ = ("digest", "watch")
+
+    digest: bytes
+    watch: Watch
+
+    def __init__(
+        self, root: object, *, bound_values: bool, classes: frozenset[type], own: Code | None
+    ) -> None:
+        from cachedeco.keys.code_graph import Graph
+
+        graph = Graph(root, bound_values=bound_values, classes=classes, own=own)
+        self.watch = graph.watch
+        self.digest = graph.digest()
+
+
+_value_states: WeakKeyDictionary[object, _State] = WeakKeyDictionary()
+
+
+def function_digest(function: object) -> bytes:
+    """Return the digest of a function that is a value: an argument, a part of one, or a global.
+
+    What it has bound counts: closure cells, partial arguments, a bound method's object.
+    """
+    return _digest_of_value(function)
+
+
+def class_digest(cls: type) -> bytes:
+    """Return the digest of a class that is a value: its methods, attributes and bases with all that they use."""
+    return _digest_of_value(cls)
+
+
+def _digest_of_value(value: object) -> bytes:
+    from cachedeco.keys import code_graph
+
+    building = getattr(code_graph.active, "graph", None)
+    if building is not None:
+        from cachedeco.keys.code_describe import shallow_digest
+
+        building.meet(value)
+        return shallow_digest(value)
+    lasting = isinstance(value, (FunctionType, type)) and not isinstance(value, MethodType)
+    state = _value_states.get(value) if lasting else None
+    if state is None or not state.watch.holds():
+        state = _State(value, bound_values=True, classes=code_values.NO_CLASSES, own=None)
+        if lasting:
+            _value_states[value] = state
+    return state.digest

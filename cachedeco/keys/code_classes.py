@@ -1,0 +1,127 @@
+"""What a class of the user's is: its bases, methods, attributes and fields, as they live in memory."""
+
+from __future__ import annotations
+
+from cachedeco.keys import code_origin
+from cachedeco.keys.code_describe import describe, of_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachedeco.keys.code_graph import Graph, Node, Pieces
+
+_NO_MEANING = frozenset(
+    "__module__ __qualname__ __dict__ __weakref__ __doc__ __firstlineno__ __static_attributes__ __annotations__ "
+    "__annotate__ __annotate_func__ __annotations_cache__ __conditional_annotations__ __abstractmethods__ _abc_impl "
+    "__orig_bases__ __parameters__ __type_params__ __signature__ __classcell__ __classdictcell__ "
+    "__dataclass_params__ __dataclass_fields__ __attrs_attrs__ __attrs_props__ _is_protocol".split()
+)
+_GENERATED_PREFIXES = ("__pydantic_", "_abc_")
+_FIELD_TABLES = ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")
+_FIELD_FACTS = (
+    "default default_factory factory init repr hash compare eq order kw_only frozen metadata validator converter "
+    "alias on_setattr".split()
+)
+_DATACLASS_OPTIONS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
+# The code that dataclasses write for a class; fields and options say the same in every Python version.
+_GENERATED_CODE = "__create_fn__.<locals>."
+_PLAIN_METACLASSES = frozenset(("builtins.type", "abc.ABCMeta", "enum.EnumType", "enum.EnumMeta"))
+
+
+def expand(graph: Graph, cls: type, node: Node) -> None:
+    """Fill a class's part and add the parts that it uses."""
+    members = vars(cls)
+    mro = cls.__mro__
+    graph.watch.members(members)
+    graph.watch.value(lambda: cls.__mro__ is mro, True)  # noqa: FBT003  the result to be had again
+    node.head = b"class " + cls.__qualname__.encode("utf-8", "backslashreplace")
+    for index, base in enumerate(cls.__bases__):
+        node.lines.append((f"base {index}", describe(graph, base, "base")))
+    if type(cls) is not type:
+        node.lines.append(("metaclass", describe(graph, type(cls), "metaclass")))
+    enumerated = members.get("_member_map_")
+    if isinstance(enumerated, dict):
+        _add_members(graph, enumerated, node)
+    _add_fields(graph, cls, node)
+    for name, value in tuple(members.items()):
+        if not _is_generated(cls, name, value, enumerated if isinstance(enumerated, dict) else {}):
+            node.lines.append((name, describe(graph, value, f"{cls.__qualname__}.{name}")))
+
+
+def _is_generated(cls: type, name: str, value: object, enumerated: dict[str, object]) -> bool:
+    if name in _NO_MEANING or name.startswith(_GENERATED_PREFIXES) or name in enumerated:
+        return True
+    code = getattr(value, "__code__", None) or getattr(getattr(value, "__wrapped__", None), "__code__", None)
+    if code is not None:
+        written = str(code.co_qualname).startswith(_GENERATED_CODE)
+        named_tuple = str(getattr(value, "__globals__", {}).get("__name__")).startswith("namedtuple_")
+        return (
+            written
+            or named_tuple
+            or (bool(enumerated) and code_origin.of_file(code.co_filename)[0] == "standard")
+        )
+    return (
+        "_member_map_" in vars(cls)
+        and name.startswith("_")
+        and not callable(getattr(value, "__func__", None))
+    )
+
+
+def _add_members(graph: Graph, enumerated: dict[str, object], node: Node) -> None:
+    for index, (name, member) in enumerate(enumerated.items()):
+        value = getattr(member, "_value_", None)
+        node.lines.append((f"member {index} {name}", describe(graph, value, name)))
+
+
+def _add_fields(graph: Graph, cls: type, node: Node) -> None:
+    options = vars(cls).get("__dataclass_params__")
+    if options is not None:
+        node.lines.append(
+            ("options", [", ".join(f"{name}={getattr(options, name, None)}" for name in _DATACLASS_OPTIONS)])
+        )
+    for table_name in _FIELD_TABLES:
+        table = vars(cls).get(table_name)
+        fields = list(table.items()) if isinstance(table, dict) else [(f.name, f) for f in table or ()]
+        for index, (name, field) in enumerate(fields):
+            pieces: Pieces = [f"{index}: "]
+            for fact in _FIELD_FACTS:
+                if hasattr(field, fact):
+                    value = getattr(field, fact)
+                    pieces += [f"{fact}=", *_fact(graph, value, f"{cls.__qualname__}.{name}"), ", "]
+            node.lines.append((f"field {name}", pieces))
+    if _annotations_matter(cls):
+        for index, (name, annotation) in enumerate(_annotations(cls).items()):
+            node.lines.append((f"annotation {index} {name}", [_annotation_text(annotation)]))
+
+
+def _fact(graph: Graph, value: object, where: str) -> Pieces:
+    if type(value).__module__ == "dataclasses" or type(value).__name__ == "mappingproxy" and not value:
+        return [type(value).__name__]
+    return describe(graph, value, where) if callable(value) else of_value(graph, value, where)
+
+
+def _annotations_matter(cls: type) -> bool:
+    """Tell whether something may have read the annotations when the class was made."""
+    metaclass = f"{type(cls).__module__}.{type(cls).__qualname__}"
+    tables = any(name in base.__dict__ for base in cls.__mro__ for name in _FIELD_TABLES)
+    hooks = any("__init_subclass__" in base.__dict__ for base in cls.__mro__[1:-1])
+    return tables or hooks or metaclass not in _PLAIN_METACLASSES
+
+
+def _annotations(cls: type) -> dict[str, object]:
+    if "__annotations__" in vars(cls):
+        found = vars(cls)["__annotations__"]
+    else:
+        try:
+            found = cls.__annotations__ if "__annotate_func__" in vars(cls) else {}
+        except Exception:  # noqa: BLE001  annotations that are evaluated late may name what does not exist
+            found = {}
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _annotation_text(annotation: object) -> str:
+    if isinstance(annotation, str):
+        return annotation
+    if isinstance(annotation, type) and not hasattr(annotation, "__origin__"):
+        return code_origin.class_title(annotation)
+    # The address of an object without a text of its own differs in every process.
+    return repr(annotation).partition(" at 0x")[0]

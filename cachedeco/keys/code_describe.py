@@ -1,0 +1,271 @@
+"""What a live object is to code that uses it: another part, or a value by its fingerprint."""
+
+from __future__ import annotations
+
+import functools
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
+
+from cachedeco.keys import closure, code_origin, code_values
+from cachedeco.keys.code_graph import CACHED, active, join_digest
+from cachedeco.keys.code_watch import EMPTY, contents
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cachedeco.keys.code_graph import Graph, Node, Pieces
+
+# Read and write descriptors of C types, and C methods: their class says all about them.
+_MEMBER_TYPES = frozenset(
+    "classmethod_descriptor getset_descriptor member_descriptor method-wrapper method_descriptor "
+    "wrapper_descriptor".split()
+)
+
+
+def describe(graph: Graph, value: object, where: str) -> Pieces:
+    """Return what the value is, as text and parts; parts that are new join the graph.
+
+    Args:
+        graph: the graph that is being built.
+        value: anything that a name can stand for.
+        where: the name, for messages about values that cannot be fingerprinted.
+    """
+    if isinstance(value, FunctionType):
+        return _function(graph, value, where)
+    if isinstance(value, type):
+        return of_class(graph, value)
+    if isinstance(value, ModuleType):
+        return _from_origin(
+            graph, code_origin.of_module(value), "module", code_origin.module_title(vars(value))
+        )
+    if isinstance(value, BuiltinFunctionType):
+        return _builtin(graph, value, where)
+    parts = list(_parts(graph, value))
+    if parts:
+        pieces: Pieces = [f"{type(value).__name__}("]
+        for label, part in parts:
+            pieces += [f"{label}=", *describe(graph, part, f"{where}.{label}"), ", "]
+        return [*pieces, ")"]
+    if type(value).__name__ in _MEMBER_TYPES:
+        return [f"{type(value).__name__} {getattr(value, '__qualname__', where)}"]
+    return of_value(graph, value, where)
+
+
+def _function(graph: Graph, function: FunctionType, where: str) -> Pieces:
+    code = getattr(function.__dict__.get(CACHED), "code", None)
+    if code is not None:
+        return _cached(graph, code, where)
+    origin = code_origin.of_function(function)
+    if origin[0] == "user":
+        return [graph.function_node(function)]
+    name = f"{function.__globals__.get('__name__')}.{function.__code__.co_qualname}"
+    if (
+        function.__closure__ is None
+        and CACHED not in function.__dict__
+        and "__wrapped__" not in function.__dict__
+    ):
+        return _from_origin(graph, origin, "function", name)
+    return [_foreign_wrapper(graph, function, name, where)]
+
+
+def _cached(graph: Graph, code: object, where: str) -> Pieces:
+    """Describe a cached function: by its version if it has one, else by its own function, never by the wrapper."""
+    if code is graph.own and isinstance(graph.root, FunctionType):
+        return [graph.function_node(graph.root)]
+    function = getattr(code, "function", None)
+    version = getattr(code, "version", None)
+    if version is None:
+        return ["cached ", *describe(graph, function, where)]
+    inner = closure.underlying(function)
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    title = f"helper {code_origin.module_title(getattr(inner, '__globals__', {}))}.{name}"
+    return [graph.add(("version", graph.hold(code)), title, [f"code_version {version!r}"])]
+
+
+def _foreign_wrapper(graph: Graph, function: FunctionType, name: str, where: str) -> Node:
+    """Describe a function that a decorator of a package or of the standard library has made.
+
+    Its own code is the package's; what it wraps and the plain values that it was given count. Its other state
+    (locks, statistics, caches) changes while it works and says nothing about results.
+    """
+    key = ("wrapper", graph.hold(function))
+    if key in graph.nodes:
+        return graph.nodes[key]
+    node = graph.add(key, f"wrapper {name}", [])
+    node.lines[:] = [("", _from_origin(graph, code_origin.of_function(function), "function", name))]
+    graph.watch.function(function)
+    for cell_name, cell in closure.cells_of(function):
+        value = contents(cell)
+        if value is EMPTY or value is function:
+            continue
+        if closure.is_code(value) or closure.is_code_holder(value) or code_values.is_immutable(value):
+            graph.watch.cell(cell, value)
+            node.lines.append((f"cell {cell_name}", describe(graph, value, f"{where}.{cell_name}")))
+    attributes = function.__dict__
+    if isinstance(attributes.get("__wrapped__"), FunctionType):
+        graph.watch.binding(attributes, "__wrapped__", attributes["__wrapped__"])
+        node.lines.append(("__wrapped__", describe(graph, attributes["__wrapped__"], where)))
+    registry = attributes.get("registry")
+    if isinstance(registry, MappingProxyType):
+        graph.watch.members(registry)
+        for kind, implementation in registry.items():
+            title = code_origin.class_title(kind) if isinstance(kind, type) else repr(kind)
+            node.lines.append((f"registered {title}", describe(graph, implementation, where)))
+    return node
+
+
+def of_class(graph: Graph, cls: type) -> Pieces:
+    """Return what a class is: a part of its own if the user wrote it."""
+    origin = code_origin.of_class(cls)
+    if origin[0] == "user":
+        return [graph.class_node(cls)]
+    return _from_origin(graph, origin, "class", f"{cls.__module__}.{cls.__qualname__}")
+
+
+def _from_origin(graph: Graph, origin: code_origin.Origin, kind: str, name: str) -> Pieces:
+    if origin[0] == "package":
+        return [graph.package_node(origin), f" {kind} {name}"]
+    return [f"{origin[0]} {kind} {name}"]
+
+
+def _builtin(graph: Graph, function: BuiltinFunctionType, where: str) -> Pieces:
+    owner = function.__self__
+    if owner is None or isinstance(owner, ModuleType):
+        name = function.__module__ or getattr(owner, "__name__", None)
+        return _from_origin(
+            graph, code_origin.of_module_name(name), "function", f"{name}.{function.__qualname__}"
+        )
+    return [f"method {function.__name__} of ", *describe(graph, owner, where)]
+
+
+def _parts(graph: Graph, value: object) -> Iterator[tuple[str, object]]:
+    """Yield the code and the values that an object made of code consists of; nothing for other objects."""
+    if isinstance(value, MethodType):
+        yield from (("function", value.__func__), ("self", value.__self__))
+    elif isinstance(value, (staticmethod, classmethod)):
+        yield "function", value.__func__
+    elif isinstance(value, property):
+        yield from (("get", value.fget), ("set", value.fset), ("delete", value.fdel))
+    elif isinstance(value, functools.cached_property):
+        yield "function", value.func
+    elif isinstance(value, functools.singledispatchmethod):
+        yield "dispatcher", value.dispatcher
+    elif isinstance(value, (functools.partial, functools.partialmethod)):
+        yield "function", value.func
+        yield from ((f"args[{index}]", argument) for index, argument in enumerate(value.args))
+        for name, argument in sorted(value.keywords.items()):
+            graph.watch.binding(value.keywords, name, argument)
+            yield name, argument
+        if isinstance(value, functools.partial):
+            graph.watch.members(value.keywords)
+    elif callable(value) and code_origin.of_class(type(value))[0] != "user":
+        attributes = closure.vars_of(value)
+        wrapped = attributes.get("__wrapped__")
+        if isinstance(wrapped, FunctionType):
+            graph.watch.binding(attributes, "__wrapped__", wrapped)
+            yield from (("class", type(value)), ("wrapped", wrapped))
+
+
+def of_value(graph: Graph, value: object, where: str) -> Pieces:
+    """Return a value by its fingerprint; the classes of what it holds join the graph.
+
+    A value that cannot be fingerprinted (a lock, a connection) counts by its class alone: many a module has one
+    among its globals, and none of them stands for data.
+    """
+    for cls in sorted(code_values.classes_in((value,)), key=code_origin.class_title):
+        of_class(graph, cls)
+    measured = measure(value, where)
+    kind = type(value)
+    graph.hold(value)
+    if measured is None:
+        return ["object of ", *of_class(graph, kind), ", counted by its class only"]
+    if not code_values.is_immutable(value):
+        graph.watch.value(lambda: _measure_quietly(value, where), measured)
+    shown = (
+        repr(value)
+        if kind in {bool, float, type(None)} or (kind is int and abs(value) < _SHOWN_BELOW)
+        else ""
+    )  # type: ignore[operator,type-var]
+    return [f"{shown or kind.__qualname__} ({measured.hex()})"]
+
+
+def named(graph: Graph, namespace: dict[str, object], name: str) -> Pieces:
+    """Return what a name of a module stands for: code is a part by itself, a value is one under the name."""
+    value = namespace[name]
+    graph.watch.binding(namespace, name, value)
+    if closure.is_code(value):
+        return describe(graph, value, name)
+    key = ("global", id(namespace), name)
+    title = f"global {code_origin.module_title(namespace)}.{name}"
+    if key not in graph.nodes:
+        # The part exists before its value is looked at, which may lead back to it.
+        graph.add(key, title, []).lines[:] = [("", describe(graph, value, title.removeprefix("global ")))]
+    return [graph.nodes[key]]
+
+
+_SHOWN_BELOW = 10**18
+
+
+def measure(value: object, where: str) -> bytes | None:
+    """Return the value's fingerprint, None if it cannot have one."""
+    from cachedeco.keys import fingerprint
+
+    try:
+        return fingerprint.digest(value, where)
+    except Exception:  # noqa: BLE001  reducing a foreign object may raise anything, and the call must go on
+        return None
+
+
+class _Checking:
+    """Stands for the graph while values are measured again: what they hold is watched already."""
+
+    def meet(self, value: object) -> None:
+        pass
+
+
+_CHECKING = _Checking()
+
+
+def _measure_quietly(value: object, where: str) -> bytes | None:
+    outer = getattr(active, "graph", None)
+    active.graph = _CHECKING
+    try:
+        return measure(value, where)
+    finally:
+        active.graph = outer
+
+
+def shallow_digest(value: object) -> bytes:
+    """Return a digest of code met inside a value while that value is measured for a graph.
+
+    What the code uses is a matter of the graph, which has it as a part of its own; here it is told apart from its
+    likes: by its name, its own text and what it has bound.
+    """
+    from cachedeco.keys.code_functions import own_text
+
+    inner = closure.underlying(value)
+    if not isinstance(inner, FunctionType):
+        name = code_origin.class_title(inner if isinstance(inner, type) else type(inner))
+        return join_digest([b"code", name.encode("utf-8", "backslashreplace")])
+    busy: set[int] = active.__dict__.setdefault("busy", set())
+    title = f"{code_origin.module_title(inner.__globals__)}.{inner.__code__.co_qualname}"
+    pieces = [b"function", title.encode("utf-8", "backslashreplace")]
+    if id(inner) in busy:
+        return join_digest(pieces)
+    busy.add(id(inner))
+    try:
+        pieces.append(own_text(inner)[0])
+        bound = {**closure.values_of(value), **_bound_code(inner)}
+        for index, default in enumerate(inner.__defaults__ or ()):
+            bound[f"default {index}"] = default
+        bound.update({f"default {name}": item for name, item in (inner.__kwdefaults__ or {}).items()})
+        for name in sorted(bound):
+            pieces += [name.encode("utf-8", "backslashreplace"), measure(bound[name], name) or b"unkeyable"]
+    finally:
+        busy.discard(id(inner))
+    return join_digest(pieces)
+
+
+def _bound_code(function: FunctionType) -> dict[str, object]:
+    found = ((name, contents(cell)) for name, cell in closure.cells_of(function))
+    return {name: value for name, value in found if value is not EMPTY and closure.is_code(value)}

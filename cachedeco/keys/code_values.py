@@ -1,0 +1,154 @@
+"""Values that code uses: which of them cannot change in place, and whose classes they are instances of."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from cachedeco.keys import code_origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NO_CLASSES: frozenset[type] = frozenset()
+
+PLAIN = frozenset(
+    (type(None), bool, int, float, complex, str, bytes, range, bytearray, memoryview, slice, object)
+    + (type(...), type(NotImplemented), type)
+)
+_IMMUTABLE = PLAIN - {bytearray, memoryview, slice}
+_IMMUTABLE_BY_NAME = frozenset(
+    "datetime.date datetime.datetime datetime.time datetime.timedelta datetime.timezone decimal.Decimal "
+    "fractions.Fraction pathlib.Path pathlib.PosixPath pathlib.PurePosixPath pathlib.PureWindowsPath "
+    "pathlib.WindowsPath pathlib._local.PosixPath pathlib._local.PurePosixPath re.Pattern uuid.UUID "
+    "zoneinfo.ZoneInfo".split()
+)
+_CONTAINERS = (list, tuple, set, frozenset, dict)
+_KNOWN_TYPES = 4096
+
+# What a type means for the search: 0 nothing, 1 container, 2 standard object with parts, 3 counts, 4 counts, has parts.
+_LEAF, _CONTAINER, _STANDARD_OBJECT, _PACKAGED, _OWN_CODE = range(5)
+_kinds: dict[type, int] = dict.fromkeys(PLAIN, _LEAF) | dict.fromkeys(_CONTAINERS, _CONTAINER)
+
+
+def is_immutable(value: object) -> bool:
+    """Tell whether the same object always has the same content."""
+    kind = type(value)
+    if kind in _IMMUTABLE:
+        return True
+    if kind in {tuple, frozenset}:
+        return _all_immutable(value)
+    return f"{kind.__module__}.{kind.__qualname__}" in _IMMUTABLE_BY_NAME
+
+
+def _all_immutable(value: object) -> bool:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if type(item) in {tuple, frozenset}:
+            waiting.extend(item)  # type: ignore[call-overload]
+        elif not is_immutable(item):
+            return False
+    return True
+
+
+def classes_in(values: Iterable[object]) -> frozenset[type]:
+    """Return the classes of the values, and of what they hold, that are not the standard library's.
+
+    The whole of the plain containers is searched, and the attributes of instances of the user's own classes;
+    what an instance of an installed class holds is not. Nothing is sampled.
+    """
+    found: set[type] = set()
+    seen: set[int] = set()
+    batch = list(values)
+    keep: list[object] = []
+    while batch:
+        interesting = {kind: _kind(kind) for kind in set(map(type, batch))}
+        if not any(interesting.values()):
+            break
+        found.update(kind for kind, meaning in interesting.items() if meaning >= _PACKAGED)
+        deep = {kind for kind, meaning in interesting.items() if meaning not in {_LEAF, _PACKAGED}}
+        parts: list[Iterable[object]] = []
+        for item in batch:
+            if type(item) in deep and id(item) not in seen:
+                seen.add(id(item))
+                parts.extend(_parts(item))
+        # Parts made on the way must live on, or their addresses would be used again and look already seen.
+        keep.append(batch)
+        batch = list(chain.from_iterable(parts))
+    return frozenset(found) if found else NO_CLASSES
+
+
+def _kind(kind: type) -> int:
+    known = _kinds.get(kind)
+    if known is None:
+        if len(_kinds) > _KNOWN_TYPES:
+            # Classes made anew again and again must not be kept alive for ever.
+            _kinds.clear()
+            _kinds.update(dict.fromkeys(PLAIN, _LEAF) | dict.fromkeys(_CONTAINERS, _CONTAINER))
+        known = _kinds[kind] = _judge(kind)
+    return known
+
+
+def _judge(kind: type) -> int:
+    origin = code_origin.of_class(kind)[0]
+    if origin == "user":
+        return _OWN_CODE
+    if origin == "package":
+        return _PACKAGED
+    if origin == "own" or issubclass(kind, type):
+        return _LEAF
+    if issubclass(kind, _CONTAINERS):
+        return _CONTAINER
+    is_plain_object = kind.__dictoffset__ != 0 or f"{kind.__module__}.{kind.__qualname__}" in _WITH_PARTS
+    return _STANDARD_OBJECT if is_plain_object else _LEAF
+
+
+_WITH_PARTS = frozenset(
+    ("functools.partial", "collections.deque", "builtins.mappingproxy", "builtins.method")
+)
+_CODE_TYPES = frozenset(("function", "module", "builtin_function_or_method"))
+
+
+def _parts(item: object) -> Iterable[Iterable[object]]:
+    kind = type(item)
+    if kind in _CONTAINERS and kind is not dict:
+        yield item  # type: ignore[misc]
+        return
+    if kind.__name__ in _CODE_TYPES and kind.__module__ == "builtins":
+        return
+    if isinstance(item, dict):
+        yield dict.keys(item)
+        yield dict.values(item)
+    elif isinstance(item, (list, tuple, set, frozenset)) or kind.__name__ == "deque":
+        yield kind.__mro__[-2].__iter__(item)  # type: ignore[attr-defined]
+    elif kind.__name__ == "mappingproxy":
+        yield item.values()  # type: ignore[attr-defined]
+    elif kind.__name__ == "partial":
+        yield (item.func, item.args, item.keywords)  # type: ignore[attr-defined]
+    elif kind.__name__ == "method":
+        yield (item.__self__,)  # type: ignore[attr-defined]
+    yield from _attributes(item)
+
+
+def _attributes(item: object) -> Iterable[Iterable[object]]:
+    kind = type(item)
+    if kind.__dictoffset__:
+        try:
+            yield list(object.__getattribute__(item, "__dict__").values())
+        except AttributeError:
+            return
+    for base in kind.__mro__[:-1]:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            mangled = (
+                f"_{base.__name__.lstrip('_')}{name}"
+                if name.startswith("__") and not name.endswith("__")
+                else name
+            )
+            member = base.__dict__.get(mangled)
+            if type(member).__name__ == "member_descriptor":
+                try:
+                    yield (member.__get__(item, kind),)  # type: ignore[union-attr]
+                except AttributeError:
+                    continue

@@ -1,0 +1,119 @@
+"""What a code digest rests on, checked at each cached call: by identity where that is proof, else by content."""
+
+from __future__ import annotations
+
+from operator import is_, itemgetter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import CellType, FunctionType
+
+EMPTY = object()
+
+
+class Watch:
+    """Everything that must stay as it is for a digest to stay valid.
+
+    Filled while the digest is computed, then closed by `finish`. The objects are held, so that an address that
+    is used again cannot pass for what was there before.
+    """
+
+    __slots__ = (
+        "_absent",
+        "_bindings",
+        "_cells",
+        "_compact",
+        "_data_cells",
+        "_functions",
+        "_members",
+        "_values",
+    )
+
+    def __init__(self) -> None:
+        self._bindings: dict[int, tuple[Mapping[str, object], dict[str, object]]] = {}
+        self._absent: dict[int, tuple[Mapping[str, object], set[str]]] = {}
+        self._compact: list[tuple[Mapping[str, object], itemgetter[str], tuple[object, ...]]] = []
+        self._functions: dict[int, tuple[FunctionType, object, object, object]] = {}
+        self._cells: list[tuple[CellType, object]] = []
+        self._data_cells: list[tuple[CellType, Callable[[object], bool]]] = []
+        self._members: dict[int, tuple[Mapping[object, object], tuple[object, ...]]] = {}
+        self._values: list[tuple[Callable[[], object], object]] = []
+
+    def binding(self, space: Mapping[str, object], name: str, value: object) -> None:
+        """`space[name]` stays this very object."""
+        self._bindings.setdefault(id(space), (space, {}))[1][name] = value
+
+    def absent(self, space: Mapping[str, object], name: str) -> None:
+        """`space` goes on having no such name."""
+        self._absent.setdefault(id(space), (space, set()))[1].add(name)
+
+    def function(self, function: FunctionType) -> None:
+        """The function keeps its code and its defaults; autoreload replaces them in place."""
+        keywords = function.__kwdefaults__
+        self._functions[id(function)] = (function, function.__code__, function.__defaults__, keywords)
+        for name, value in (keywords or {}).items():
+            self.binding(keywords, name, value)
+
+    def cell(self, cell: CellType, value: object) -> None:
+        """The cell holds this very object, or nothing for `EMPTY`."""
+        self._cells.append((cell, value))
+
+    def data_cell(self, cell: CellType, is_code: Callable[[object], bool]) -> None:
+        """The cell goes on holding a value that is no code."""
+        self._data_cells.append((cell, is_code))
+
+    def members(self, mapping: Mapping[Any, object]) -> None:
+        """The mapping keeps its values, in their order."""
+        self._members[id(mapping)] = (mapping, tuple(mapping.values()))
+
+    def value(self, measure: Callable[[], object], result: object) -> None:
+        """Measuring again gives the same result."""
+        self._values.append((measure, result))
+
+    def finish(self) -> None:
+        """Arrange the bindings so that each namespace is read in one step."""
+        for space, names in self._bindings.values():
+            # `itemgetter` returns a tuple only for two names or more.
+            keys = list(names) * (2 if len(names) == 1 else 1)
+            self._compact.append((space, itemgetter(*keys), tuple(names[key] for key in keys)))
+
+    def holds(self) -> bool:
+        """Tell whether nothing has changed."""
+        for space, read, values in self._compact:
+            try:
+                if not all(map(is_, read(space), values)):
+                    return False
+            except KeyError:
+                return False
+        for space, names in self._absent.values():
+            if not space.keys().isdisjoint(names):
+                return False
+        for function, code, defaults, keywords in self._functions.values():
+            if (
+                function.__code__ is not code
+                or function.__defaults__ is not defaults
+                or function.__kwdefaults__ is not keywords
+            ):
+                return False
+        return not (self._members or self._cells or self._data_cells or self._values) or self._rest_holds()
+
+    def _rest_holds(self) -> bool:
+        for mapping, values in self._members.values():
+            if len(mapping) != len(values) or not all(map(is_, mapping.values(), values)):
+                return False
+        if any(_contents(cell) is not value for cell, value in self._cells):
+            return False
+        if any(is_code(_contents(cell)) for cell, is_code in self._data_cells):
+            return False
+        return all(measure() == result for measure, result in self._values)
+
+
+def _contents(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return EMPTY
+
+
+contents = _contents

@@ -1,0 +1,41 @@
+"""Warnings about what could not be kept: one per function and cause, not one per call."""
+
+from __future__ import annotations
+
+import warnings
+
+from cachedeco.errors import StoreWarning
+
+_said: set[tuple[str, str]] = set()
+
+
+def warn_once(function: str, cause: str, message: str) -> None:
+    """Warn, unless this function has been warned about for this cause in this process.
+
+    Args:
+        function: its name for people.
+        cause: tells one cause from another; not shown.
+        message: what happened, and what it means for the caller.
+    """
+    if (function, cause) in _said:
+        return
+    _said.add((function, cause))
+    warnings.warn(f"{function}: {message}", StoreWarning, stacklevel=_outside())
+
+
+def forget() -> None:
+    """Warn anew; for tests, which share a process."""
+    _said.clear()
+
+
+def _outside() -> int:
+    """Stack level of the nearest caller outside this package, seen from `warn_once`."""
+    import sys
+
+    level = 1
+    frame = sys._getframe(1)  # noqa: SLF001 - the documented way is inspect, which costs 10 ms to import
+    package = __name__.rpartition(".")[0]
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame = frame.f_back
+        level += 1
+    return level

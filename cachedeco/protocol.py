@@ -1,0 +1,59 @@
+"""What a cached function is for type checkers. At run time it is a plain function with these attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cachedeco.item import CacheItem
+    from cachedeco.status import Status
+    from cachedeco.why import Why
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class CachedFunction(Protocol[P, R_co]):
+    """A function made by `cachedeco.cached`. Every verb takes the arguments of a call."""
+
+    __name__: str
+    __qualname__: str
+    __module__: str
+
+    @property
+    def __wrapped__(self) -> Callable[P, R_co]:
+        """The plain function."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Load the stored result, or compute it."""
+
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> CachedFunction[P, R_co]: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None, /) -> Callable[..., R_co]: ...
+
+    def item(self, *args: P.args, **kwargs: P.kwargs) -> CacheItem | None:
+        """The item that a call would get, or None; never computes."""
+
+    def items(self, *args: P.args, **kwargs: P.kwargs) -> list[CacheItem]:
+        """Every version of the call's key, newest first."""
+
+    def status(self, *args: P.args, **kwargs: P.kwargs) -> Status:
+        """READY on a hit, else WRITE if somebody computes it, else the newest version's, else UNINITIALIZED."""
+
+    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """The key of the call, 32 hex digits."""
+
+    def params(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """The named values that make the key, together with the uri."""
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Compute a new version, after whoever computes it now."""
+
+    def remove(self, *args: P.args, **kwargs: P.kwargs) -> int:
+        """Move all versions to TRASH; returns how many."""
+
+    def why(self, *args: P.args, **kwargs: P.kwargs) -> Why:
+        """Say why the call is a hit or a miss; never computes."""

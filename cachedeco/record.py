@@ -1,0 +1,161 @@
+"""What one row of the registry says of an item, and the value that stands for "there is none"."""
+
+from __future__ import annotations
+
+import enum
+
+from cachedeco.status import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+
+class Missing(enum.Enum):
+    """Type of `MISSING`."""
+
+    MISSING = "MISSING"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = Missing.MISSING
+"""Stands for absence wherever None is a value."""
+
+
+class _Output(enum.Enum):
+    OUTPUT = "OUTPUT"
+
+    def __repr__(self) -> str:
+        return "OUTPUT"
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    OUTPUT: Path
+else:
+    OUTPUT = _Output.OUTPUT
+"""Default of the parameter in which a function with ``output=`` gets its path; callers never pass one."""
+
+
+class Record:
+    """One item as the registry knew it when it was read.
+
+    Attributes:
+        id: number of the row; never reused.
+        key: the 32 hex digits of its key.
+        uri: names the family of results that the item belongs to.
+        version: 1, 2, 3... of its key.
+        status: its `Status`.
+        scope: digest of the code that makes two computations the same work; empty when the code does not count.
+        token: 32 random hex digits; the item's folder is named after them.
+        owner: number of the process that computed or computes it; None when it was made by hand.
+        form: ``"value"``, ``"file"``, or None while it has no bytes.
+        serializer: name of the serializer of a value.
+        size: bytes.
+        digest: 32 hex digits, XXH3-128 of the bytes.
+        filename: name inside the item's folder; None for a value kept in the registry.
+        created: microseconds since 1970, UTC.
+        committed: the same, of becoming READY.
+        duration: microseconds that the function ran.
+        attempts: how often the function was tried; 0 for an item made by hand.
+        cause: why it is FAILED or TRASH.
+        code: digest of the code that made it.
+        ext: file name extension, without the dot.
+        label: free text.
+        function: module and qualified name of the function.
+        params: JSON text that describes the parameters.
+        error: the traceback of a failure.
+    """
+
+    __slots__ = (
+        "attempts",
+        "cause",
+        "code",
+        "committed",
+        "created",
+        "digest",
+        "duration",
+        "error",
+        "ext",
+        "filename",
+        "form",
+        "function",
+        "id",
+        "key",
+        "label",
+        "owner",
+        "params",
+        "scope",
+        "serializer",
+        "size",
+        "status",
+        "token",
+        "uri",
+        "version",
+    )
+
+    id: int
+    key: str
+    uri: str
+    version: int
+    status: Status
+    scope: str
+    token: str
+    owner: int | None
+    form: str | None
+    serializer: str | None
+    size: int | None
+    digest: str | None
+    filename: str | None
+    created: int
+    committed: int | None
+    duration: int | None
+    attempts: int
+    cause: str | None
+    code: str | None
+    ext: str | None
+    label: str | None
+    function: str | None
+    params: str | None
+    error: str | None
+
+    def __init__(self, row: tuple[Any, ...]) -> None:
+        """Take a row of the statement named ``record``."""
+        (
+            self.id,
+            key,
+            self.uri,
+            self.version,
+            status,
+            scope,
+            token,
+            self.owner,
+            self.form,
+            self.serializer,
+            self.size,
+            digest,
+            self.filename,
+            self.created,
+            self.committed,
+            self.duration,
+            self.attempts,
+            self.cause,
+            code,
+            self.ext,
+            self.label,
+            self.function,
+            self.params,
+            self.error,
+        ) = row
+        self.key = key.hex()
+        self.status = Status(status)
+        self.scope = scope.hex()
+        self.token = token.hex()
+        self.digest = None if digest is None else digest.hex()
+        self.code = None if code is None else code.hex()

@@ -1,0 +1,269 @@
+"""Claims: who computes a key, and how that ends. Verbs: claim, commit, fail, release, reap.
+
+Notes:
+    A claim is a WRITE row with an owner. The registry holds at most one per (key, scope). Every end of a
+    claim is an UPDATE that names its token and its status, so what lost its claim can touch nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cachedeco.registry import owner as owners
+from cachedeco.registry.statements import QUERIES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from cachedeco.registry.pool import Pool
+
+    Attribute = tuple[str, str, str, object]  # namespace, name, kind, stored value
+    Hit = tuple[int, int, bytes, str | None, int, bytes | None, str | None, bytes | None]
+
+_BEST = QUERIES["best"]
+
+
+class Running:
+    """Somebody's claim, as a caller that wants the same (key, scope) finds it.
+
+    Attributes:
+        id: number of the item.
+        version: its version.
+        owner: number of the owner.
+        ours: whether the owner is this process.
+    """
+
+    __slots__ = ("id", "ours", "owner", "version")
+
+    def __init__(self, id_: int, version: int, owner: int, *, ours: bool) -> None:
+        self.id = id_
+        self.version = version
+        self.owner = owner
+        self.ours = ours
+
+
+class Claim:
+    """A WRITE item that this caller computes.
+
+    Attributes:
+        id: number of the item.
+        version: its version.
+        token: 16 random bytes that prove the claim.
+    """
+
+    __slots__ = ("id", "token", "version")
+
+    def __init__(self, id_: int, version: int, token: bytes) -> None:
+        self.id = id_
+        self.version = version
+        self.token = token
+
+
+class Wanted:
+    """What a caller claims: which (key, scope), and what people will want to know about it."""
+
+    __slots__ = ("code", "function", "key", "label", "params", "parts", "scope", "uri")
+
+    def __init__(
+        self,
+        *,
+        key: bytes,
+        scope: bytes,
+        uri: str,
+        code: bytes,
+        label: str | None,
+        function: str,
+        params: str,
+        parts: Callable[[], str],
+    ) -> None:
+        self.key = key
+        self.scope = scope
+        self.uri = uri
+        self.code = code
+        self.label = label
+        self.function = function
+        self.params = params
+        self.parts = parts
+
+
+class Bytes:
+    """Where the bytes of a finished item are: what a commit records."""
+
+    __slots__ = ("digest", "filename", "form", "inline", "serializer", "size")
+
+    def __init__(
+        self,
+        *,
+        form: str,
+        size: int,
+        serializer: str | None = None,
+        digest: bytes | None = None,
+        filename: str | None = None,
+        inline: bytes | None = None,
+    ) -> None:
+        self.form = form
+        self.serializer = serializer
+        self.size = size
+        self.digest = digest
+        self.filename = filename
+        self.inline = inline
+
+
+class Outcome:
+    """How a claim that somebody waits for stands.
+
+    Attributes:
+        status: integer of its `Status`; None when the row is gone.
+        cause: why it failed.
+        owner: number of its owner.
+        error: the stored traceback of a failure.
+    """
+
+    __slots__ = ("cause", "error", "owner", "status")
+
+    def __init__(self, row: tuple[int, str | None, int | None, str | None] | None) -> None:
+        self.status, self.cause, self.owner, self.error = row or (None, None, None, None)
+
+
+class Claims:
+    """The claims of one registry.
+
+    Args:
+        pool: connections to it.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._known_codes: set[bytes] = set()
+
+    def best(self, key: bytes, scope: bytes, form: str, below: int) -> Hit | None:
+        """The newest READY item of a (key, scope) below a version, as the statement ``best`` gives it."""
+        row: Hit | None = self._pool.read(_BEST, (key, scope, form, below))
+        return row
+
+    def running(self, key: bytes, scope: bytes) -> Running | None:
+        """The claim that is computing a (key, scope); claims of ours without a writer are failed first."""
+        row = self._pool.read(QUERIES["running"], (key, scope))
+        if row is None:
+            return None
+        id_, version, owner, token = row
+        ours = owners.is_this_process(self._pool, owner)
+        if ours and token not in owners.live_tokens:
+            # Ctrl-C can strike between the commit of a claim and the line that would end it.
+            self.release(token)
+            return None
+        return Running(id_, version, owner, ours=ours)
+
+    def claim(self, wanted: Wanted, token: bytes, form: str, above: int | None) -> Claim | None:
+        """Claim a (key, scope) in one short transaction.
+
+        Args:
+            wanted: what is claimed.
+            token: 16 random bytes; in `live_tokens` already, so that nobody takes the row for abandoned.
+            form: of the bytes that a hit must have.
+            above: give up when there is a READY item above this version by now; None to claim regardless.
+
+        Returns:
+            The claim, or None when somebody else was faster: look again.
+        """
+        owner = owners.own(self._pool)
+        now = time.time_ns() // 1000
+
+        def work(con: sqlite3.Connection) -> Claim | None:
+            for id_, other in con.execute(QUERIES["claims_of_owner"], (owner.id,)).fetchall():
+                if other not in owners.live_tokens:
+                    con.execute(QUERIES["fail"], ("abandoned", None, 1, id_, other))
+            if con.execute(QUERIES["running"], (wanted.key, wanted.scope)).fetchone() is not None:
+                return None
+            if above is not None:
+                newer = con.execute(QUERIES["newer_ready"], (wanted.key, wanted.scope, form, above)).fetchone()
+                if newer is not None:
+                    return None
+            version = con.execute(QUERIES["next_version"], (wanted.key, wanted.uri)).fetchone()[0]
+            parameters = (wanted.key, version, wanted.scope, token, owner.id, now, wanted.code, wanted.label)
+            id_ = con.execute(QUERIES["insert_claim"], parameters).lastrowid or 0
+            con.execute(QUERIES["insert_details"], (id_, wanted.function, wanted.params))
+            if wanted.code not in self._known_codes:
+                con.execute(QUERIES["insert_code"], (wanted.code, wanted.parts()))
+            return Claim(id_, version, token)
+
+        claim = self._pool.write(work)
+        if claim is not None:
+            self._known_codes.add(wanted.code)
+        return claim
+
+    def commit(
+        self, claim: Claim, stored: Bytes, attributes: list[Attribute], *, duration: int, attempts: int
+    ) -> bool:
+        """Mark a claim READY.
+
+        Returns:
+            False when it is no longer this caller's claim: nothing was touched, the bytes are garbage.
+        """
+        parameters = (
+            stored.form,
+            stored.serializer,
+            stored.size,
+            stored.digest,
+            stored.filename,
+            time.time_ns() // 1000,
+            duration,
+            attempts,
+            claim.id,
+            claim.token,
+        )
+
+        def work(con: sqlite3.Connection) -> bool:
+            if con.execute(QUERIES["commit"], parameters).rowcount != 1:
+                return False
+            if stored.inline is not None:
+                con.execute(QUERIES["insert_inline"], (claim.id, stored.inline))
+            for attribute in attributes:
+                con.execute(QUERIES["insert_attribute"], (claim.id, *attribute))
+            return True
+
+        return self._pool.write(work)
+
+    def fail(self, claim: Claim, cause: str, error: str | None, *, duration: int, attempts: int) -> bool:
+        """Mark a claim FAILED, with one of `cachedeco.status.CAUSES` and a text for people.
+
+        Returns:
+            False when it is no longer this caller's claim.
+        """
+
+        def work(con: sqlite3.Connection) -> bool:
+            touched = con.execute(QUERIES["fail"], (cause, duration, attempts, claim.id, claim.token)).rowcount
+            if touched and error is not None:
+                con.execute(QUERIES["error_text"], (error, claim.id))
+            return bool(touched)
+
+        return self._pool.write(work)
+
+    def release(self, token: bytes) -> bool:
+        """Mark whatever is still WRITE under a token FAILED `abandoned`.
+
+        Returns:
+            Whether there was such a claim. False also means: it is READY, and its bytes must stay.
+        """
+        return bool(self._pool.write(lambda con: con.execute(QUERIES["release"], (token,)).rowcount))
+
+    def outcome(self, id_: int) -> Outcome:
+        """How the claim with that number stands."""
+        return Outcome(self._pool.read(QUERIES["outcome"], (id_,)))
+
+    def reap_if_dead(self, owner_id: int) -> bool:
+        """Move the claims of an owner to FAILED `abandoned` if it is dead; whether it was."""
+        row = self._pool.read(QUERIES["owner"], (owner_id,))
+        return row is not None and owners.reap_if_dead(self._pool, owners.OwnerRow(row))
+
+    def trash(self, id_: int, cause: str) -> bool:
+        """Take an item out of the sight of look-ups; whether it was not so already."""
+        return bool(self._pool.write(lambda con: con.execute(QUERIES["trash"], (cause, id_)).rowcount))
+
+
+def new_token() -> bytes:
+    """16 random bytes for a claim or an item made by hand."""
+    return os.urandom(16)

@@ -1,0 +1,218 @@
+"""The registry file: making it, recognising it, bringing it up to date, connecting to it.
+
+Notes:
+    Nothing but SQLite may open the file, its ``-wal`` or its ``-shm`` in this process: closing any other
+    descriptor of it drops all of SQLite's locks (POSIX locks belong to the process, not to the descriptor).
+    ``os.stat`` is harmless.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+
+from cachedeco.errors import RegistryError, RegistryUnavailableError
+from cachedeco.settings import BUSY_SECONDS
+from cachedeco.registry import statements
+from cachedeco.registry.filesystem import refuse_network
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APPLICATION_ID = 0x63646563
+"""Marks an SQLite file as a registry of this library: ``cdec``."""
+
+OLDEST_SQLITE = (3, 35, 0)
+"""The first SQLite that knows ``RETURNING``."""
+
+_PRAGMAS = (
+    "PRAGMA synchronous = NORMAL",
+    # SQLite before 3.51.3 can corrupt a log when a commit overlaps a checkpoint: checkpoint.py sees to it.
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA journal_size_limit = 16777216",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+)
+
+
+def migrations() -> list[str]:
+    """The steps from version 1 of the schema to the newest, in order."""
+    folder = os.path.join(os.path.dirname(__file__), "migrations")
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".sql"))
+    return [statements.read(os.path.join("migrations", name)) for name in names]
+
+
+class Database:
+    """The registry file of a cache folder.
+
+    Args:
+        folder: the cache folder; the file lies in a subfolder of its own.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.path = os.path.join(folder, "registry", "registry.db")
+        # Only these three characters mean something in the path of an SQLite address.
+        quoted = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        self._address = f"file:{quoted}?mode=rw"
+        self._identity: tuple[int, int] | None = None
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection; make the registry first where there is none.
+
+        Raises:
+            RegistryError: the file is not a registry, is newer than this library, lies on a network file
+                system, or cannot be made.
+        """
+        if not os.path.exists(self.path):
+            self._create()
+        con = self._open()
+        try:
+            self._check(con)
+        except BaseException:
+            con.close()
+            raise
+        return con
+
+    def replaced(self) -> bool:
+        """Whether the file is gone or another one since the first connection: somebody removed the folder."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return True
+        return self._identity != (found.st_dev, found.st_ino)
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            con = sqlite3.connect(
+                self._address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise RegistryUnavailableError(
+                f"cannot open the registry {self.path}: {error}", path=self.path
+            ) from error
+        return con
+
+    def _check(self, con: sqlite3.Connection) -> None:
+        """Refuse what is not a registry of ours; bring an older one up to date."""
+        try:
+            for pragma in _PRAGMAS:
+                con.execute(pragma)
+            application = con.execute("PRAGMA application_id").fetchone()[0]
+            version = con.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as error:
+            # Opening is lazy: what is wrong with the file or its folder shows at the first statement.
+            foreign = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+            if foreign:
+                raise RegistryError(
+                    f"{self.path} cannot be read as a registry ({error}); move it away to start anew",
+                    path=self.path,
+                ) from error
+            raise RegistryUnavailableError(
+                f"cannot open the registry {self.path}: {error}", path=self.path
+            ) from error
+        if application != APPLICATION_ID:
+            raise RegistryError(
+                f"{self.path} is an SQLite file, but not a registry of cachedeco; choose another cache folder",
+                path=self.path,
+            )
+        if self._identity is None:
+            found = os.stat(self.path)
+            self._identity = (found.st_dev, found.st_ino)
+        steps = migrations()
+        newest = 1 + len(steps)
+        if version > newest:
+            raise RegistryError(
+                f"{self.path} has schema {version}, this cachedeco knows up to {newest}; "
+                "upgrade cachedeco or choose another cache folder",
+                path=self.path,
+            )
+        if version < newest:
+            migrate(con, steps)
+
+    def _create(self) -> None:
+        """Make the registry as a temporary file and rename it, one process at a time.
+
+        Switching a file to WAL ignores the busy timeout, so it happens where nobody else looks.
+        """
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise RegistryError(
+                f"cachedeco needs SQLite {'.'.join(map(str, OLDEST_SQLITE))} or newer, "
+                f"this Python has {sqlite3.sqlite_version}",
+                path=self.path,
+            )
+        try:
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            refuse_network(self.folder)
+            with maintenance(self.folder):
+                if not os.path.exists(self.path):
+                    self._write_new()
+        except RegistryError:
+            raise
+        except (OSError, sqlite3.Error) as error:
+            raise RegistryUnavailableError(
+                f"cannot make a registry in {self.folder}: {error}", path=self.folder
+            ) from error
+
+    def _write_new(self) -> None:
+        temporary = f"{self.path}.{os.urandom(8).hex()}.new"
+        con = sqlite3.connect(temporary, isolation_level=None)
+        try:
+            con.execute("PRAGMA journal_mode = WAL")
+            con.execute("PRAGMA synchronous = FULL")
+            script = statements.read("schema.sql") + "".join(migrations())
+            con.executescript(
+                f"BEGIN; {script} PRAGMA application_id = {APPLICATION_ID}; "
+                f"PRAGMA user_version = {1 + len(migrations())}; COMMIT;"
+            )
+        except BaseException:
+            con.close()
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        con.close()
+        os.rename(temporary, self.path)
+
+
+def migrate(con: sqlite3.Connection, steps: list[str]) -> None:
+    """Apply the steps that a registry lacks, in one transaction: it has the old schema or the new one.
+
+    Args:
+        con: a connection outside a transaction.
+        steps: all steps after version 1, in order.
+    """
+    con.execute("BEGIN IMMEDIATE")
+    try:
+        # Asked again under the write lock: another process may have migrated meanwhile.
+        version = con.execute("PRAGMA user_version").fetchone()[0]
+        for number, step in enumerate(steps[version - 1 :], start=version + 1):
+            for statement in split(step):
+                con.execute(statement)
+            con.execute(f"PRAGMA user_version = {number:d}")
+        con.execute("COMMIT")
+    finally:
+        if con.in_transaction:
+            con.execute("ROLLBACK")
+
+
+def split(script: str) -> Iterator[str]:
+    """Split a script into statements; `sqlite3.Connection.executescript` would commit before the first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextlib.contextmanager
+def maintenance(folder: str) -> Iterator[None]:
+    """Hold the lock of a cache folder for what only one process may do at a time."""
+    from filelock import FileLock
+
+    path = os.path.join(folder, "maintenance.lock")
+    with FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False):
+        yield

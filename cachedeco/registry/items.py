@@ -1,0 +1,220 @@
+"""Records: made by hand, looked up, searched, moved between statuses, set aside."""
+
+from __future__ import annotations
+
+import time
+
+from cachedeco.record import MISSING, Record
+from cachedeco.registry.attributes import decode
+from cachedeco.registry.statements import QUERIES
+from cachedeco.status import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection
+    from typing import Any
+
+    from cachedeco.record import Missing
+    from cachedeco.registry.claims import Attribute
+    from cachedeco.registry.pool import Pool
+
+VISIBLE = (Status.UNINITIALIZED, Status.WRITE, Status.FAILED, Status.READY)
+"""The statuses that a search finds unless it asks for others."""
+
+NEWEST = -1
+"""As a version: the newest of each key."""
+
+
+class Filter:
+    """What `Items.search` looks for; what is left out does not matter.
+
+    Args:
+        uri: exactly.
+        key: 16 bytes.
+        status: any of these; default `VISIBLE`.
+        version: any of these; -1 for the newest of each key among those with such a status.
+        created_after: microseconds since 1970, UTC, exclusive.
+        created_before: the same.
+        ext: exactly; likewise the rest. None finds the items that have none.
+        label: see ext.
+        filename: see ext.
+        function: see ext.
+        id: number of the item.
+    """
+
+    def __init__(
+        self,
+        *,
+        uri: str | None = None,
+        key: bytes | None = None,
+        status: Collection[int] = VISIBLE,
+        version: Collection[int] | None = None,
+        created_after: int | None = None,
+        created_before: int | None = None,
+        ext: str | None | Missing = MISSING,
+        label: str | None | Missing = MISSING,
+        filename: str | None | Missing = MISSING,
+        function: str | None | Missing = MISSING,
+        id: int | None = None,  # noqa: A002 - it is the column's name
+    ) -> None:
+        self._conditions: list[str] = []
+        self.parameters: list[object] = []
+        self._one_of("i.status", status)
+        if uri is not None:
+            self._add("k.uri = ?", uri)
+        if key is not None:
+            self._add("i.key = ?", key)
+        if id is not None:
+            self._add("i.id = ?", id)
+        if version is not None:
+            self._versions(version, status)
+        if created_after is not None:
+            self._add("i.created > ?", created_after)
+        if created_before is not None:
+            self._add("i.created < ?", created_before)
+        for column, value in (("i.ext", ext), ("i.label", label), ("i.filename", filename), ("d.function", function)):
+            if value is not MISSING:
+                self._add(f"{column} IS ?", value)
+
+    def sql(self) -> str:
+        """The condition, with its parameters left open."""
+        return " AND ".join(self._conditions)
+
+    def _add(self, condition: str, *parameters: object) -> None:
+        self._conditions.append(condition)
+        self.parameters.extend(parameters)
+
+    def _one_of(self, column: str, values: Collection[int]) -> None:
+        self._add(f"{column} IN ({', '.join('?' * len(values))})", *map(int, values))
+
+    def _versions(self, versions: Collection[int], status: Collection[int]) -> None:
+        if NEWEST not in versions:
+            self._one_of("i.version", versions)
+            return
+        places = ", ".join("?" * len(status))
+        self._add(
+            "NOT EXISTS (SELECT 1 FROM items AS n WHERE n.key = i.key AND n.version > i.version "  # noqa: S608 - only marks
+            f"AND n.status IN ({places}))",
+            *map(int, status),
+        )
+
+
+class Items:
+    """The records of one registry.
+
+    Args:
+        pool: connections to it.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def __len__(self) -> int:
+        """Number of all records, whatever their status."""
+        return int(self._pool.read(QUERIES["count"])[0])
+
+    def search(self, wanted: Filter, *, newest_first: bool = False, limit: int = -1) -> list[Record]:
+        """The records that a filter finds, in the order in which they were made.
+
+        Args:
+            wanted: the filter.
+            newest_first: the other order.
+            limit: at most so many; -1 for all.
+        """
+        order = "DESC" if newest_first else "ASC"
+        sql = f"{QUERIES['record']} WHERE {wanted.sql()} ORDER BY i.id {order} LIMIT ?"
+        return [Record(row) for row in self._pool.read_all(sql, (*wanted.parameters, limit))]
+
+    def get(self, id_: int) -> Record | None:
+        """The record with that number, whatever its status."""
+        found = self.search(Filter(id=id_, status=tuple(Status)))
+        return found[0] if found else None
+
+    def versions(self, key: bytes) -> list[Record]:
+        """The visible versions of a key, newest first."""
+        found = self.search(Filter(key=key))
+        return sorted(found, key=lambda record: record.version, reverse=True)
+
+    def create(
+        self,
+        *,
+        key: bytes,
+        uri: str,
+        token: bytes,
+        status: Status,
+        params: str,
+        attributes: list[Attribute],
+        filename: str | None,
+        ext: str | None,
+        label: str | None,
+    ) -> Record:
+        """Make a record by hand; nobody owns it and nobody waits for it."""
+        now = time.time_ns() // 1000
+
+        def work(con: sqlite3.Connection) -> int:
+            version = con.execute(QUERIES["next_version"], (key, uri)).fetchone()[0]
+            committed = now if status == Status.READY else None
+            row = (key, version, int(status), token, filename, now, committed, ext, label)
+            id_ = con.execute(QUERIES["insert_item"], row).lastrowid or 0
+            con.execute(QUERIES["insert_details"], (id_, None, params))
+            for attribute in attributes:
+                con.execute(QUERIES["insert_attribute"], (id_, *attribute))
+            return id_
+
+        record = self.get(self._pool.write(work))
+        if record is None:
+            raise LookupError("the new record was deleted at once by somebody else")
+        return record
+
+    def status(self, id_: int) -> Status | None:
+        """The status of a record by now; None when it is gone."""
+        row = self._pool.read(QUERIES["status"], (id_,))
+        return None if row is None else Status(row[0])
+
+    def move(
+        self, id_: int, before: Status, after: Status, *, size: int | None, digest: bytes | None, error: str | None
+    ) -> bool:
+        """Move a record made by hand from one status to another.
+
+        Args:
+            id_: number of the record.
+            before: the status that the caller saw.
+            after: the new status.
+            size: bytes of its file, None when there is none.
+            digest: of its file.
+            error: what went wrong, for people.
+
+        Returns:
+            False when it has another status by now, or is a claim: nothing was changed.
+        """
+        form = None if size is None else "file"
+        committed = time.time_ns() // 1000 if after == Status.READY else None
+        cause = "raised" if after == Status.FAILED else None
+        row = (int(after), form, size, digest, committed, cause, id_, int(before))
+
+        def work(con: sqlite3.Connection) -> bool:
+            moved = con.execute(QUERIES["move"], row).rowcount == 1
+            if moved and error is not None:
+                con.execute(QUERIES["error_text"], (error, id_))
+            return moved
+
+        return self._pool.write(work)
+
+    def attributes(self, id_: int) -> dict[str, Any]:
+        """The attributes of a record."""
+        return decode(self._pool.read_all(QUERIES["attributes"], (id_,)))
+
+    def inline(self, id_: int) -> bytes | None:
+        """The value that is kept in the registry itself; None when there is none."""
+        row = self._pool.read(QUERIES["inline"], (id_,))
+        return None if row is None else row[0]
+
+    def code_parts(self, code: bytes) -> str | None:
+        """The texts behind a digest of code, as JSON; None when they are not known."""
+        row = self._pool.read(QUERIES["code_parts"], (code,))
+        return None if row is None else row[0]
+
+    def trash_key(self, key: bytes) -> int:
+        """Take all versions of a key out of sight, but for a running claim; how many there were."""
+        return self._pool.write(lambda con: con.execute(QUERIES["trash_key"], (key,)).rowcount)

@@ -1,0 +1,218 @@
+"""The owner of claims: a process that writes, known by the lock file that it holds.
+
+Notes:
+    A lock file ``owners/<name>.lock`` is held from the process's first claim in a cache folder to its end, so
+    the kernel frees it at whatever instruction the process dies, and a claim costs no lock of its own. A
+    stopped process keeps its lock: it is waited for, never robbed. A forked child is another owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+
+from cachedeco.errors import RegistryUnavailableError
+from cachedeco.registry.statements import QUERIES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from filelock import BaseFileLock
+
+    from cachedeco.registry.pool import Pool
+
+SWEEP = 4
+"""How many other owners a new owner looks at, to end those that died without anybody waiting for them."""
+
+live_tokens: set[bytes] = set()
+"""Tokens of the claims that this process is computing. A claim of ours with another token has no writer."""
+
+_owners: dict[str, Owner] = {}
+_making = threading.Lock()
+# Owners of a parent process, and those whose file was deleted: their locks are never let go by a destructor.
+_kept: list[Owner] = []
+
+
+class Owner:
+    """This process as a writer in one cache folder.
+
+    Attributes:
+        id: number of its row in the registry.
+        path: its lock file.
+    """
+
+    def __init__(self, id_: int, path: str, lock: BaseFileLock) -> None:
+        self.id = id_
+        self.path = path
+        self._lock = lock
+
+
+class OwnerRow:
+    """What the registry knows of an owner."""
+
+    __slots__ = ("boot_id", "host", "id", "name", "pid", "pid_namespace", "pid_started", "since")
+
+    def __init__(self, row: tuple[int, str, str, str, int, int, str, int]) -> None:
+        self.id, self.name, self.boot_id, self.pid_namespace, self.pid, self.pid_started, self.host, self.since = row
+
+
+def own(pool: Pool) -> Owner:
+    """This process's owner in the folder of a registry; made at its first claim there.
+
+    Raises:
+        RegistryUnavailableError: the lock file or the row cannot be made.
+    """
+    folder = pool.database.folder
+    owner = _owners.get(folder)
+    if owner is not None and os.path.exists(owner.path):
+        return owner
+    with _making:
+        owner = _owners.get(folder)
+        if owner is not None:
+            if os.path.exists(owner.path):
+                return owner
+            # Somebody removed the folder or the file: nobody could tell any more that we live.
+            _kept.append(owner)
+        owner = _owners[folder] = _make(pool)
+    for row in pool.read_all(QUERIES["running_owners"], (SWEEP,)):
+        other = OwnerRow(row)
+        if other.id != owner.id:
+            reap_if_dead(pool, other)
+    return owner
+
+
+def reap_if_dead(pool: Pool, row: OwnerRow) -> bool:
+    """Move the claims of an owner to FAILED if it is dead.
+
+    Args:
+        pool: connections to the registry.
+        row: the owner to look at.
+
+    Returns:
+        Whether it was dead.
+    """
+    path = _lock_path(pool.database.folder, row.name)
+    with _held_if_free(path) as free:
+        if free or (free is None and _process_is_gone(row)):
+            _end(pool, row.id)
+            # Rows first, then the file, while it is locked: nobody can take the path for a living owner.
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            return True
+    return False
+
+
+def is_this_process(pool: Pool, owner_id: int) -> bool:
+    """Whether an owner of that number is this process."""
+    owner = _owners.get(pool.database.folder)
+    return owner is not None and owner.id == owner_id
+
+
+def _make(pool: Pool) -> Owner:
+    from filelock import FileLock
+
+    folder = pool.database.folder
+    name = os.urandom(16).hex()
+    path = _lock_path(folder, name)
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        lock = FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
+        lock.acquire(blocking=False)
+    except OSError as error:
+        raise RegistryUnavailableError(f"cannot make the lock file {path}: {error}", path=path) from error
+
+    def insert(con: sqlite3.Connection) -> int:
+        parameters = (name, *_identity(), time.time_ns() // 1000)
+        return con.execute(QUERIES["insert_owner"], parameters).lastrowid or 0
+
+    return Owner(pool.write(insert), path, lock)
+
+
+def _identity() -> tuple[str, str, str, int, int]:
+    pid = os.getpid()
+    return os.uname().nodename if hasattr(os, "uname") else "", _boot_id(), _namespace(), pid, _started(pid)
+
+
+def _lock_path(folder: str, name: str) -> str:
+    return os.path.join(folder, "owners", name + ".lock")
+
+
+@contextlib.contextmanager
+def _held_if_free(path: str) -> Iterator[bool | None]:
+    """Try to lock an existing file; True with the lock held, False when another holds it, None without a file.
+
+    Opened without creating: a lock file that somebody deleted would otherwise look free while its owner lives.
+    """
+    from filelock import lock_descriptor
+
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        yield None
+        return
+    try:
+        yield lock_descriptor(descriptor, blocking=False)
+    finally:
+        os.close(descriptor)
+
+
+def _process_is_gone(row: OwnerRow) -> bool:
+    """Judge an owner without a lock file, by its process. In doubt it lives."""
+    if not row.boot_id or not _boot_id():
+        return False
+    if row.boot_id != _boot_id():
+        return True  # the folder is local, and the machine has started anew since
+    if row.pid_namespace != _namespace():
+        return False
+    return _started(row.pid) != row.pid_started
+
+
+def _end(pool: Pool, owner_id: int) -> None:
+    def work(con: sqlite3.Connection) -> None:
+        con.execute(QUERIES["reap"], (owner_id,))
+        con.execute(QUERIES["end_owner"], (time.time_ns() // 1000, owner_id))
+
+    pool.write(work)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _boot_id() -> str:
+    return _read("/proc/sys/kernel/random/boot_id").strip() if sys.platform == "linux" else ""
+
+
+def _namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> int:
+    """Clock ticks between boot and the start of a process, field 22 of its ``stat``; 0 when there is none."""
+    # The name of the program, in parentheses, may hold blanks and parentheses itself.
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[19]) if len(fields) > 19 else 0
+
+
+def _after_fork_in_child() -> None:
+    global _making  # noqa: PLW0603 - a lock may be held at the fork by a thread that the child lacks
+    _making = threading.Lock()
+    _kept.extend(_owners.values())
+    _owners.clear()
+    live_tokens.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

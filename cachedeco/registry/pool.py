@@ -1,0 +1,222 @@
+"""Connections of a process to a registry: a pool, transactions, and what happens around a fork.
+
+Notes:
+    No connection crosses a fork. SQLite's locks belong to the process that took them; a child that uses or
+    closes an inherited connection, or opens its own beside it, loses commits. So a fork first waits for the
+    running statements of all threads and closes every connection; both sides reopen when they need one.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from _thread import get_ident
+
+from cachedeco.errors import RegistryError, RegistryUnavailableError
+from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS
+from cachedeco.registry.checkpoint import checkpoint, log_is_long
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    from cachedeco.registry.database import Database
+
+    T = TypeVar("T")
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+_FORK_WAIT = 10.0
+
+
+class Pool:
+    """Keeps connections for reuse, the last used first; safe to use from any thread.
+
+    Args:
+        database: the registry to connect to.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._idle: list[sqlite3.Connection] = []
+        self._writing = threading.Lock()
+        self._busy: set[int] = set()  # threads inside read() or write()
+        self._gate: threading.Event | None = None  # set up while a fork is under way
+        self._pid = os.getpid()
+        self._commits = 0
+        _pools.add(self)
+        # Also at the end of the interpreter, which complains of connections left open.
+        weakref.finalize(self, _close, self._idle)
+
+    def read(self, sql: str, parameters: tuple[object, ...] = ()) -> Any:
+        """Run one SELECT and give its first row, or None."""
+        con = self._take()
+        try:
+            return con.execute(sql, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+        finally:
+            self._give(con)
+
+    def read_all(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+        """Run one SELECT and give all its rows; never an open cursor."""
+        con = self._take()
+        try:
+            return con.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+        finally:
+            self._give(con)
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function inside one write transaction; roll back when it raises.
+
+        Args:
+            work: gets the connection; runs nothing but short statements.
+
+        Returns:
+            What `work` returned, after the commit.
+
+        Raises:
+            RegistryUnavailableError: the transaction failed, at its commit at the latest.
+        """
+        if self.database.replaced():
+            self.close()
+        # Threads of one process queue here rather than in SQLite's busy handler, which sleeps.
+        with self._writing:
+            con = self._take()
+            try:
+                con.execute("BEGIN IMMEDIATE")
+                result = work(con)
+                con.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._trouble(error) from error
+            finally:
+                self._give(con)
+            self._commits += 1
+            if self._commits >= CHECKPOINT_COMMITS:
+                self._checkpoint()
+        return result
+
+    def close(self) -> None:
+        """Close the idle connections. The pool stays usable: it opens new ones when asked."""
+        _close(self._idle)
+
+    def _trouble(self, error: sqlite3.Error) -> RegistryUnavailableError:
+        path = self.database.path
+        return RegistryUnavailableError(f"the registry {path} cannot be used: {error}", path=path)
+
+    def _take(self) -> sqlite3.Connection:
+        me = get_ident()
+        while True:
+            # Entered before the gate is read: a fork closes the gate before it looks who is inside.
+            self._busy.add(me)
+            gate = self._gate
+            if gate is None:
+                break
+            self._busy.discard(me)
+            gate.wait()
+        try:
+            if self._pid != os.getpid():
+                raise RegistryUnavailableError(
+                    "this process was forked without Python knowing; its cache connections cannot be used",
+                    path=self.database.path,
+                )
+            try:
+                return self._idle.pop()
+            except IndexError:
+                return self._connect()
+        except BaseException:
+            self._busy.discard(me)
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        con = self.database.connect()
+        if log_is_long(self.database.path):
+            self._commits = CHECKPOINT_COMMITS
+        return con
+
+    def _give(self, con: sqlite3.Connection) -> None:
+        try:
+            if con.in_transaction:
+                _roll_back(con)
+            if len(self._idle) < IDLE_CONNECTIONS:
+                self._idle.append(con)
+            else:
+                con.close()
+        finally:
+            self._busy.discard(get_ident())
+
+    def _checkpoint(self) -> None:
+        self._commits = 0
+        holder = self._take()
+        try:
+            worker = self.database.connect()
+            try:
+                checkpoint(holder, worker)
+            finally:
+                worker.close()
+        except (sqlite3.Error, RegistryError):
+            # The commit before it stands, and the log only stays longer: tried again a few commits later.
+            self._commits = CHECKPOINT_COMMITS - CHECKPOINT_COMMITS // 10
+        finally:
+            self._give(holder)
+
+    def _before_fork(self) -> None:
+        self._gate = threading.Event()
+        me = get_ident()
+        # Statements last microseconds. Not for ever, all the same: a thread may have been interrupted
+        # between its last statement and leaving, and only it can take its name off the list.
+        deadline = time.monotonic() + _FORK_WAIT
+        while self._busy - {me} and time.monotonic() < deadline:
+            time.sleep(0.0002)
+        self.close()
+
+    def _after_fork_in_parent(self) -> None:
+        gate, self._gate = self._gate, None
+        if gate is not None:
+            gate.set()
+
+    def _after_fork_in_child(self) -> None:
+        self._writing = threading.Lock()
+        self._busy = set()
+        self._gate = None
+        self._pid = os.getpid()
+        self._commits = 0
+
+
+def _roll_back(con: sqlite3.Connection) -> None:
+    try:
+        con.execute("ROLLBACK")
+    except sqlite3.Error:
+        con.close()  # a connection that cannot even roll back ends with its transaction
+        raise
+
+
+def _close(idle: list[sqlite3.Connection]) -> None:
+    while idle:
+        idle.pop().close()
+
+
+def _before_fork() -> None:
+    for pool in list(_pools):
+        pool._before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for pool in list(_pools):
+        pool._after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    for pool in list(_pools):
+        pool._after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )

@@ -1,0 +1,115 @@
+-- Every statement of the registry but the ones that search.py composes. A statement is named by the line
+-- above it and read by statements.py. Positions of parameters are those of the code that calls it.
+
+-- name: best
+-- The newest READY item of a (key, scope) with bytes of one form, with its inline value. The road of a hit.
+SELECT i.id, i.version, i.token, i.serializer, i.size, i.digest, i.filename, v.data
+FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id
+WHERE i.key = ? AND i.scope = ? AND i.status = 3 AND i.form = ? AND i.version < ?
+ORDER BY i.version DESC LIMIT 1
+
+-- name: running
+-- The claim that is computing a (key, scope).
+SELECT id, version, owner, token FROM items
+WHERE key = ? AND scope = ? AND status = 1 AND owner IS NOT NULL
+
+-- name: newer_ready
+-- Whether a (key, scope) has a READY item above a version: what a claim asks again once it holds the write lock.
+SELECT 1 FROM items WHERE key = ? AND scope = ? AND status = 3 AND form = ? AND version > ? LIMIT 1
+
+-- name: outcome
+-- How a claim that somebody waits for stands.
+SELECT i.status, i.cause, i.owner, d.error FROM items AS i LEFT JOIN details AS d ON d.item = i.id WHERE i.id = ?
+
+-- name: next_version
+INSERT INTO keys (key, uri, last_version) VALUES (?, ?, 1)
+ON CONFLICT (key) DO UPDATE SET last_version = last_version + 1
+RETURNING last_version
+
+-- name: insert_claim
+INSERT INTO items (key, version, status, scope, token, owner, created, attempts, code, label)
+VALUES (?, ?, 1, ?, ?, ?, ?, 1, ?, ?)
+
+-- name: insert_details
+INSERT INTO details (item, function, params) VALUES (?, ?, ?)
+
+-- name: insert_code
+INSERT OR IGNORE INTO codes (digest, parts) VALUES (?, ?)
+
+-- name: commit
+-- Touches a row only while it is still this token's claim: a zombie's late commit finds none.
+UPDATE items SET status = 3, form = ?, serializer = ?, size = ?, digest = ?, filename = ?, committed = ?,
+    duration = ?, attempts = ?
+WHERE id = ? AND token = ? AND status = 1
+
+-- name: insert_inline
+INSERT INTO inline_values (item, data) VALUES (?, ?)
+
+-- name: fail
+UPDATE items SET status = 2, cause = ?, duration = ?, attempts = ? WHERE id = ? AND token = ? AND status = 1
+
+-- name: error_text
+UPDATE details SET error = ? WHERE item = ?
+
+-- name: release
+-- For a claimant that cannot know whether its claim was committed: the token alone finds it.
+UPDATE items SET status = 2, cause = 'abandoned' WHERE token = ? AND status = 1 AND owner IS NOT NULL
+
+-- name: claims_of_owner
+SELECT id, token FROM items WHERE status = 1 AND owner IS NOT NULL AND owner = ?
+
+-- name: reap
+UPDATE items SET status = 2, cause = 'abandoned' WHERE status = 1 AND owner IS NOT NULL AND owner = ?
+
+-- name: insert_owner
+INSERT INTO owners (name, host, boot_id, pid_namespace, pid, pid_started, since) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: owner
+SELECT id, name, boot_id, pid_namespace, pid, pid_started, host, since FROM owners WHERE id = ?
+
+-- name: running_owners
+SELECT id, name, boot_id, pid_namespace, pid, pid_started, host, since FROM owners WHERE ended IS NULL
+ORDER BY random() LIMIT ?
+
+-- name: end_owner
+UPDATE owners SET ended = ? WHERE id = ?
+
+-- name: trash
+-- An item leaves the sight of look-ups. A running claim is left alone.
+UPDATE items SET former = status, status = -1, cause = ? WHERE id = ? AND status IN (0, 2, 3)
+
+-- name: trash_key
+UPDATE items SET former = status, status = -1, cause = 'removed' WHERE key = ? AND status IN (0, 2, 3)
+
+-- name: insert_item
+INSERT INTO items (key, version, status, scope, token, filename, created, committed, attempts, ext, label)
+VALUES (?, ?, ?, x'', ?, ?, ?, ?, 0, ?, ?)
+
+-- name: status
+SELECT status FROM items WHERE id = ?
+
+-- name: move
+-- One move of an item made by hand: only from the status that the caller saw.
+UPDATE items SET status = ?, form = ?, size = ?, digest = ?, committed = ?, cause = ?
+WHERE id = ? AND status = ? AND owner IS NULL
+
+-- name: insert_attribute
+INSERT INTO attributes (item, namespace, name, kind, value) VALUES (?, ?, ?, ?, ?)
+
+-- name: attributes
+SELECT namespace, name, kind, value FROM attributes WHERE item = ? ORDER BY namespace, name
+
+-- name: inline
+SELECT data FROM inline_values WHERE item = ?
+
+-- name: code_parts
+SELECT parts FROM codes WHERE digest = ?
+
+-- name: count
+SELECT count(*) FROM items
+
+-- name: record
+SELECT i.id, i.key, k.uri, i.version, i.status, i.scope, i.token, i.owner, i.form, i.serializer, i.size, i.digest,
+    i.filename, i.created, i.committed, i.duration, i.attempts, i.cause, i.code, i.ext, i.label, d.function,
+    d.params, d.error
+FROM items AS i JOIN keys AS k ON k.key = i.key LEFT JOIN details AS d ON d.item = i.id

@@ -1,0 +1,39 @@
+"""One cache folder with its rooms: registry, files, serializers. `Cache` opens it, calls pass through it."""
+
+from __future__ import annotations
+
+import os
+
+from cachedeco.files.folder import item_name, prepare
+from cachedeco.registry.claims import Claims
+from cachedeco.registry.database import Database
+from cachedeco.registry.items import Items
+from cachedeco.registry.pool import Pool
+
+
+class Store:
+    """The rooms of one cache folder.
+
+    Args:
+        folder: absolute path of the cache folder; made when it is missing.
+
+    Attributes:
+        folder: that path.
+        pool: connections to the registry.
+        claims: who computes what.
+        items: records, and what people do with them.
+
+    Raises:
+        RegistryError: the folder cannot be made.
+    """
+
+    def __init__(self, folder: str) -> None:
+        prepare(folder)
+        self.folder = folder
+        self.pool = Pool(Database(folder))
+        self.claims = Claims(self.pool)
+        self.items = Items(self.pool)
+
+    def item_folder(self, key: str, version: int, token: str) -> str:
+        """Absolute path of an item's own folder."""
+        return os.path.join(self.folder, item_name(key, version, token))

@@ -1,0 +1,3 @@
+"""Values: between Python objects and bytes, one serializer a file."""
+
+from __future__ import annotations

