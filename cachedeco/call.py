@@ -12,10 +12,10 @@ import os
 import time
 
 from cachedeco import notices, policy
-from cachedeco.errors import PreviousFailureError, RegistryUnavailableError
+from cachedeco.errors import CodeChangedError, PreviousFailureError, RegistryUnavailableError
 from cachedeco.files.folder import item_name
 from cachedeco.flights import Flight
-from cachedeco.plan import Request
+from cachedeco.plan import ANY_VERSION, Request
 from cachedeco.policy import Ended, Step
 from cachedeco.record import MISSING
 from cachedeco.settings import FIRST_POLL, LAST_POLL
@@ -58,18 +58,33 @@ def call(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, refresh: 
 def hit(store: Store, request: Request) -> Any:
     """Load the newest READY item that can be loaded; MISSING when there is none."""
     while True:
-        row = store.claims.best(request.key, request.scope, request.plan.form, request.below)
+        row = best(store, request, request.below)
         if row is None:
             return MISSING
         try:
-            return load(store, request, row)
+            value = load(store, request, row)
         except (FileNotFoundError, DamagedError) as error:
             _set_aside(store, request, row, "lost" if isinstance(error, FileNotFoundError) else "damaged")
         except (OSError, UnloadableError) as error:
             # Another environment may still read it, so it stays; an older version may do for this one.
             message = f"version {row[1]} is stored but cannot be loaded here: {error}"
             notices.warn_once(request.plan.name, type(error).__name__, message)
+        else:
+            if request.plan.options.on_code_change == "warn":
+                _warn_of_other_code(store, request, row)
+            return value
         request.reject(row[1])
+
+
+def best(store: Store, request: Request, below: int) -> Hit | None:
+    """The newest READY item below a version that the function's policy on code lets this call use."""
+    plan = request.plan
+    row = None
+    if plan.options.on_code_change != "ignore":
+        row = store.claims.best(request.key, request.code, plan.form, below)
+    if row is None and not plan.code_counts:
+        row = store.claims.best_of_any_code(request.key, plan.form, below)
+    return row
 
 
 def load(store: Store, request: Request, row: Hit) -> Any:
@@ -98,7 +113,7 @@ def find(store: Store, request: Request) -> Hit | None:
     """The row that `hit` would load, as far as one can tell without loading it."""
     below = request.below
     while True:
-        row = store.claims.best(request.key, request.scope, request.plan.form, below)
+        row = best(store, request, below)
         if row is None or row[7] is not None or _size(_path(store, request, row)) == row[4]:
             return row
         below = row[1]
@@ -106,6 +121,8 @@ def find(store: Store, request: Request) -> Hit | None:
 
 def miss(store: Store, request: Request, *, refresh: bool) -> Any:
     """One thread a process goes on; the others wait for it, then look again."""
+    if request.plan.options.on_code_change == "raise" and not refresh:
+        _refuse_changed_code(store, request)
     while True:
         mine = Flight(store.folder, request.key, request.scope, request.plan.name)
         try:
@@ -159,6 +176,27 @@ def wait(store: Store, running: Running) -> Outcome:
             continue
         time.sleep(pause)
         pause = policy.next_pause(pause, LAST_POLL)
+
+
+def _warn_of_other_code(store: Store, request: Request, row: Hit) -> None:
+    plan = request.plan
+    same = store.claims.best(request.key, request.code, plan.form, row[1] + 1)
+    if same is None or same[0] != row[0]:
+        message = f"version {row[1]} was made by other code and is used all the same (on_code_change='warn')"
+        notices.warn_once(plan.name, f"code {request.code.hex()}", message)
+
+
+def _refuse_changed_code(store: Store, request: Request) -> None:
+    row = store.claims.best_of_any_code(request.key, request.plan.form, ANY_VERSION)
+    if row is None:
+        return
+    name = request.plan.name
+    raise CodeChangedError(
+        f"version {row[1]} of {name} was made by other code, and on_code_change='raise'; "
+        f"{name}.why(...) shows what differs, {name}.refresh(...) computes a new version",
+        function=name,
+        version=row[1],
+    )
 
 
 def _path(store: Store, request: Request, row: Hit) -> str:

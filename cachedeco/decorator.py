@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 
 from cachedeco import verbs
 from cachedeco.cache import Cache, default_cache
@@ -13,6 +12,7 @@ from cachedeco.plan import Options, Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, ParamSpec, TypeVar, overload
 
@@ -20,22 +20,29 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
     R = TypeVar("R")
+else:
 
-    @overload
-    def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
-    @overload
-    def cached(
-        *,
-        uri: str | Callable[[Mapping[str, Any]], str] | None = None,
-        params: Iterable[str] | Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
-        ignore: Iterable[str] = (),
-        cache: Cache | str | os.PathLike[str] | None = None,
-        output: str | None = None,
-        attrs: Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None,
-        label: str | None = None,
-        code_version: str | None = None,
-    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+    def overload(function: object) -> object:
+        """Nothing, at run time: overloads are for type checkers, and typing costs 10 ms to import."""
+        return function
 
+
+@overload
+def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+@overload
+def cached(
+    *,
+    uri: str | Callable[[Mapping[str, Any]], str] | None = None,
+    params: Iterable[str] | Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+    ignore: Iterable[str] = (),
+    cache: Cache | str | os.PathLike[str] | None = None,
+    output: str | None = None,
+    attrs: Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    label: str | None = None,
+    code_version: str | None = None,
+    on_code_change: str = "recompute",
+    env: Iterable[str] = (),
+) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 
 def cached(
     function: Callable[..., Any] | None = None,
@@ -49,6 +56,8 @@ def cached(
     attrs: Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None,
     label: str | None = None,
     code_version: str | None = None,
+    on_code_change: str = "recompute",
+    env: Iterable[str] = (),
 ) -> Any:
     """Keep the results of a function on disk: compute each once, load it ever after.
 
@@ -71,6 +80,9 @@ def cached(
         label: free text on the items.
         code_version: stands for the function's code: results are reused until you change it. Values in the
             function's closure still count.
+        on_code_change: what a stored result of other code is: a miss (``"recompute"``), a hit with a warning, if there is
+            none of the same code (``"warn"``), a `CodeChangedError` (``"raise"``), or a hit (``"ignore"``).
+        env: names of environment variables whose values are part of the key.
 
     Raises:
         OptionError: an option names what does not exist, or contradicts another one.
@@ -91,7 +103,15 @@ def cached(
         >>> folder.cleanup()
     """
     options = Options(
-        uri=uri, params=params, ignore=ignore, output=output, attrs=attrs, label=label, code_version=code_version
+        uri=uri,
+        params=params,
+        ignore=ignore,
+        output=output,
+        attrs=attrs,
+        label=label,
+        code_version=code_version,
+        on_code_change=on_code_change,
+        env=env,
     )
     home = cache if cache is None or isinstance(cache, Cache) else Cache(cache)
 

@@ -7,7 +7,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _rebuild(cls: type[CachedecoError], args: tuple[object, ...], facts: dict[str, object]) -> CachedecoError:
+def _rebuild(
+    cls: Callable[..., CachedecoError], args: tuple[object, ...], facts: dict[str, object]
+) -> CachedecoError:
     return cls(*args, **facts)
 
 
@@ -100,6 +102,13 @@ class UntrustedCacheError(CachedecoError, PermissionError):
 
 class MissingOutputError(CachedecoError, FileNotFoundError):
     """A function returned without having written its output file."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class InputChangedError(CachedecoError, OSError):
+    """A file that was keyed by its content changed while the function used it: the result fits no key."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

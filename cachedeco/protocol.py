@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from cachedeco.why import Why
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
+S = TypeVar("S")
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -29,10 +31,14 @@ class CachedFunction(Protocol[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Load the stored result, or compute it."""
 
+    # As a method it is an ordinary bound method. It has no verbs: they take the instance as any other argument,
+    # `Class.method.item(instance, 1)`.
     @overload
     def __get__(self, instance: None, owner: type, /) -> CachedFunction[P, R_co]: ...
     @overload
-    def __get__(self, instance: object, owner: type | None = None, /) -> Callable[..., R_co]: ...
+    def __get__(
+        self: CachedFunction[Concatenate[S, Q], R_co], instance: S, owner: type | None = None, /
+    ) -> Callable[Q, R_co]: ...
 
     def item(self, *args: P.args, **kwargs: P.kwargs) -> CacheItem | None:
         """The item that a call would get, or None; never computes."""

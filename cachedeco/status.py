@@ -28,6 +28,9 @@ class Status(IntEnum):
     DELETED = -2
     """The bytes are gone; the record remains."""
 
+    def __str__(self) -> str:
+        return self.name
+
     @classmethod
     def from_str(cls, name: str) -> Status:
         """Look a status up by its name, in any case.

@@ -7,6 +7,7 @@ import os
 from cachedeco.files.folder import item_name, prepare
 from cachedeco.registry.claims import Claims
 from cachedeco.registry.database import Database
+from cachedeco.registry.digests import FileDigests
 from cachedeco.registry.items import Items
 from cachedeco.registry.pool import Pool
 
@@ -22,6 +23,7 @@ class Store:
         pool: connections to the registry.
         claims: who computes what.
         items: records, and what people do with them.
+        file_digests: of files that were keyed by their content.
 
     Raises:
         RegistryError: the folder cannot be made.
@@ -33,6 +35,7 @@ class Store:
         self.pool = Pool(Database(folder))
         self.claims = Claims(self.pool)
         self.items = Items(self.pool)
+        self.file_digests = FileDigests(self.pool)
 
     def item_folder(self, key: str, version: int, token: str) -> str:
         """Absolute path of an item's own folder."""

@@ -11,6 +11,9 @@ from cachedeco.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from cachedeco.plan import Request
     from cachedeco.record import Record
     from cachedeco.registry.claims import Hit
@@ -128,7 +131,7 @@ def _of_same_key(store: Store, request: Request, known: list[Record]) -> Why:
 
 def _code_differences(store: Store, request: Request, record: Record) -> list[Difference]:
     before = json.loads(store.items.code_parts(bytes.fromhex(record.code or "")) or "{}")
-    now = request.plan.code.parts()
+    now = request.plan.code.parts(request.params)
     names = [*now, *(name for name in before if name not in now)]
     return [
         Difference(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)
@@ -157,7 +160,9 @@ def _rank(record: Record, differences: list[Difference]) -> tuple[int, bool]:
     return len(differences), record.status != Status.READY
 
 
-def _argument_differences(before: dict[str, dict[str, str]], now: dict[str, dict[str, str]]) -> list[Difference]:
+def _argument_differences(
+    before: dict[str, dict[str, Any]], now: Mapping[str, Mapping[str, Any]]
+) -> list[Difference]:
     differences = []
     for name in [*now, *(name for name in before if name not in now)]:
         old, new = before.get(name, {}), now.get(name, {})

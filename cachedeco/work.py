@@ -6,8 +6,9 @@ import os
 import time
 
 from cachedeco import notices
-from cachedeco.errors import MissingOutputError, RegistryUnavailableError
+from cachedeco.errors import InputChangedError, MissingOutputError, RegistryUnavailableError
 from cachedeco.files.staging import Staging, digest_of
+from cachedeco.keys.content import still_same
 from cachedeco.plan import OUTPUT_PARAMETER
 from cachedeco.record import MISSING
 from cachedeco.registry.claims import Bytes, Wanted, new_token
@@ -101,7 +102,7 @@ class Work:
             label=plan.options.label,
             function=plan.name,
             params=request.described(),
-            parts=plan.code_parts,
+            parts=request.code_parts,
         )
         self._claim = self._store.claims.claim(wanted, self.token, plan.form, above)
         if self._claim is None:
@@ -138,6 +139,9 @@ class Work:
         """Store what the function returned; it reaches the caller even when that fails."""
         if self.token not in live_tokens:
             return value  # a fork of the process that claimed: the claim is the parent's
+        changed = still_same(self._request.params.values())
+        if changed:
+            return self._unstored(value, InputChangedError(f"the input {changed[0]} changed while it was used"))
         try:
             return self._keep_value(value) if self._request.file_name is None else self._keep_file(value)
         except Exception as error:  # noqa: BLE001 - whatever it is: it must not cost the caller the value

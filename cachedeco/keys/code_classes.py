@@ -10,16 +10,17 @@ if TYPE_CHECKING:
     from cachedeco.keys.code_graph import Graph, Node, Pieces
 
 _NO_MEANING = frozenset(
-    "__module__ __qualname__ __dict__ __weakref__ __doc__ __firstlineno__ __static_attributes__ __annotations__ "
-    "__annotate__ __annotate_func__ __annotations_cache__ __conditional_annotations__ __abstractmethods__ _abc_impl "
-    "__orig_bases__ __parameters__ __type_params__ __signature__ __classcell__ __classdictcell__ "
-    "__dataclass_params__ __dataclass_fields__ __attrs_attrs__ __attrs_props__ _is_protocol".split()
+    "__module__ __qualname__ __dict__ __weakref__ __doc__ __firstlineno__ __static_attributes__ "
+    "__annotations__ __annotate__ __annotate_func__ __annotations_cache__ __conditional_annotations__ "
+    "__abstractmethods__ _abc_impl __orig_bases__ __parameters__ __type_params__ __signature__ "
+    "__classcell__ __classdictcell__ __dataclass_params__ __dataclass_fields__ __attrs_attrs__ "
+    "__attrs_props__ _is_protocol".split()
 )
 _GENERATED_PREFIXES = ("__pydantic_", "_abc_")
 _FIELD_TABLES = ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")
 _FIELD_FACTS = (
-    "default default_factory factory init repr hash compare eq order kw_only frozen metadata validator converter "
-    "alias on_setattr".split()
+    "default default_factory factory init repr hash compare eq order kw_only frozen metadata validator "
+    "converter alias on_setattr".split()
 )
 _DATACLASS_OPTIONS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
 # The code that dataclasses write for a class; fields and options say the same in every Python version.
@@ -32,7 +33,7 @@ def expand(graph: Graph, cls: type, node: Node) -> None:
     members = vars(cls)
     mro = cls.__mro__
     graph.watch.members(members)
-    graph.watch.value(lambda: cls.__mro__ is mro, True)  # noqa: FBT003  the result to be had again
+    graph.watch.value(lambda: cls.__mro__ is mro, True)
     node.head = b"class " + cls.__qualname__.encode("utf-8", "backslashreplace")
     for index, base in enumerate(cls.__bases__):
         node.lines.append((f"base {index}", describe(graph, base, "base")))
@@ -94,7 +95,7 @@ def _add_fields(graph: Graph, cls: type, node: Node) -> None:
 
 
 def _fact(graph: Graph, value: object, where: str) -> Pieces:
-    if type(value).__module__ == "dataclasses" or type(value).__name__ == "mappingproxy" and not value:
+    if type(value).__module__ == "dataclasses" or (type(value).__name__ == "mappingproxy" and not value):
         return [type(value).__name__]
     return describe(graph, value, where) if callable(value) else of_value(graph, value, where)
 

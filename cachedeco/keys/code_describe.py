@@ -6,7 +6,8 @@ import functools
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
 
 from cachedeco.keys import closure, code_origin, code_values
-from cachedeco.keys.code_graph import CACHED, active, join_digest
+from cachedeco.keys.code_graph import CACHED
+from cachedeco.keys.code_measure import measure, measure_again, measure_parts
 from cachedeco.keys.code_watch import EMPTY, contents
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from cachedeco.keys.code_graph import Graph, Node, Pieces
 
+_SHOWN_BELOW = 10**18
 # Read and write descriptors of C types, and C methods: their class says all about them.
 _MEMBER_TYPES = frozenset(
     "classmethod_descriptor getset_descriptor member_descriptor method-wrapper method_descriptor "
@@ -38,6 +40,10 @@ def describe(graph: Graph, value: object, where: str) -> Pieces:
         return _from_origin(
             graph, code_origin.of_module(value), "module", code_origin.module_title(vars(value))
         )
+    return _object(graph, value, where)
+
+
+def _object(graph: Graph, value: object, where: str) -> Pieces:
     if isinstance(value, BuiltinFunctionType):
         return _builtin(graph, value, where)
     parts = list(_parts(graph, value))
@@ -69,7 +75,7 @@ def _function(graph: Graph, function: FunctionType, where: str) -> Pieces:
 
 
 def _cached(graph: Graph, code: object, where: str) -> Pieces:
-    """Describe a cached function: by its version if it has one, else by its own function, never by the wrapper."""
+    """Describe a cached function by its version, or else by its own function; never by the wrapper."""
     if code is graph.own and isinstance(graph.root, FunctionType):
         return [graph.function_node(graph.root)]
     function = getattr(code, "function", None)
@@ -151,13 +157,10 @@ def _parts(graph: Graph, value: object) -> Iterator[tuple[str, object]]:
     elif isinstance(value, functools.singledispatchmethod):
         yield "dispatcher", value.dispatcher
     elif isinstance(value, (functools.partial, functools.partialmethod)):
+        graph.watch.members(value.keywords)
         yield "function", value.func
         yield from ((f"args[{index}]", argument) for index, argument in enumerate(value.args))
-        for name, argument in sorted(value.keywords.items()):
-            graph.watch.binding(value.keywords, name, argument)
-            yield name, argument
-        if isinstance(value, functools.partial):
-            graph.watch.members(value.keywords)
+        yield from sorted(value.keywords.items())
     elif callable(value) and code_origin.of_class(type(value))[0] != "user":
         attributes = closure.vars_of(value)
         wrapped = attributes.get("__wrapped__")
@@ -167,26 +170,27 @@ def _parts(graph: Graph, value: object) -> Iterator[tuple[str, object]]:
 
 
 def of_value(graph: Graph, value: object, where: str) -> Pieces:
-    """Return a value by its fingerprint; the classes of what it holds join the graph.
-
-    A value that cannot be fingerprinted (a lock, a connection) counts by its class alone: many a module has one
-    among its globals, and none of them stands for data.
-    """
+    """Return a value by its fingerprint; the classes of what it holds join the graph."""
     for cls in sorted(code_values.classes_in((value,)), key=code_origin.class_title):
         of_class(graph, cls)
-    measured = measure(value, where)
     kind = type(value)
     graph.hold(value)
+    measured = measure(value, where)
+    whole = measured is not None
+    if measured is None:
+        measured = measure_parts(value, where)
     if measured is None:
         return ["object of ", *of_class(graph, kind), ", counted by its class only"]
     if not code_values.is_immutable(value):
-        graph.watch.value(lambda: _measure_quietly(value, where), measured)
-    shown = (
-        repr(value)
-        if kind in {bool, float, type(None)} or (kind is int and abs(value) < _SHOWN_BELOW)
-        else ""
-    )  # type: ignore[operator,type-var]
-    return [f"{shown or kind.__qualname__} ({measured.hex()})"]
+        graph.watch.value(lambda: measure_again(value, where, whole=whole), measured)
+    return [f"{_shown(value)} ({measured.hex()})"]
+
+
+def _shown(value: object) -> str:
+    # Texts are not shown: among a module's globals are passwords.
+    if value is None or isinstance(value, (bool, float)):
+        return repr(value)
+    return repr(value) if isinstance(value, int) and abs(value) < _SHOWN_BELOW else type(value).__qualname__
 
 
 def named(graph: Graph, namespace: dict[str, object], name: str) -> Pieces:
@@ -201,71 +205,3 @@ def named(graph: Graph, namespace: dict[str, object], name: str) -> Pieces:
         # The part exists before its value is looked at, which may lead back to it.
         graph.add(key, title, []).lines[:] = [("", describe(graph, value, title.removeprefix("global ")))]
     return [graph.nodes[key]]
-
-
-_SHOWN_BELOW = 10**18
-
-
-def measure(value: object, where: str) -> bytes | None:
-    """Return the value's fingerprint, None if it cannot have one."""
-    from cachedeco.keys import fingerprint
-
-    try:
-        return fingerprint.digest(value, where)
-    except Exception:  # noqa: BLE001  reducing a foreign object may raise anything, and the call must go on
-        return None
-
-
-class _Checking:
-    """Stands for the graph while values are measured again: what they hold is watched already."""
-
-    def meet(self, value: object) -> None:
-        pass
-
-
-_CHECKING = _Checking()
-
-
-def _measure_quietly(value: object, where: str) -> bytes | None:
-    outer = getattr(active, "graph", None)
-    active.graph = _CHECKING
-    try:
-        return measure(value, where)
-    finally:
-        active.graph = outer
-
-
-def shallow_digest(value: object) -> bytes:
-    """Return a digest of code met inside a value while that value is measured for a graph.
-
-    What the code uses is a matter of the graph, which has it as a part of its own; here it is told apart from its
-    likes: by its name, its own text and what it has bound.
-    """
-    from cachedeco.keys.code_functions import own_text
-
-    inner = closure.underlying(value)
-    if not isinstance(inner, FunctionType):
-        name = code_origin.class_title(inner if isinstance(inner, type) else type(inner))
-        return join_digest([b"code", name.encode("utf-8", "backslashreplace")])
-    busy: set[int] = active.__dict__.setdefault("busy", set())
-    title = f"{code_origin.module_title(inner.__globals__)}.{inner.__code__.co_qualname}"
-    pieces = [b"function", title.encode("utf-8", "backslashreplace")]
-    if id(inner) in busy:
-        return join_digest(pieces)
-    busy.add(id(inner))
-    try:
-        pieces.append(own_text(inner)[0])
-        bound = {**closure.values_of(value), **_bound_code(inner)}
-        for index, default in enumerate(inner.__defaults__ or ()):
-            bound[f"default {index}"] = default
-        bound.update({f"default {name}": item for name, item in (inner.__kwdefaults__ or {}).items()})
-        for name in sorted(bound):
-            pieces += [name.encode("utf-8", "backslashreplace"), measure(bound[name], name) or b"unkeyable"]
-    finally:
-        busy.discard(id(inner))
-    return join_digest(pieces)
-
-
-def _bound_code(function: FunctionType) -> dict[str, object]:
-    found = ((name, contents(cell)) for name, cell in closure.cells_of(function))
-    return {name: value for name, value in found if value is not EMPTY and closure.is_code(value)}

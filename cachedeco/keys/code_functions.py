@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from types import FunctionType, ModuleType
 
-from cachedeco.keys import closure, code_names, code_origin, code_tree, source
+from cachedeco.keys import closure, code_names, code_tree, source
 from cachedeco.keys.code_describe import describe, named
 from cachedeco.keys.code_graph import ABSENT
 from cachedeco.keys.code_modules import add_attributes, add_import, is_planted

@@ -1,13 +1,11 @@
 """What a piece of code uses, as a graph: functions, classes, globals, packages, each a named part.
 
-A part's text says what it is itself and, line by line, which part each name in it stands for. So the texts of
-all parts describe the graph whole, whatever its cycles and wherever the walk began.
+A part's text says what it is itself and, line by line, which part each name in it stands for. So the texts
+of all parts describe the graph whole, whatever its cycles and wherever the walk began.
 """
 
 from __future__ import annotations
 
-import builtins
-import sys
 import threading
 from types import FunctionType
 
@@ -36,7 +34,7 @@ class Node:
 
     Attributes:
         title: its name among the parts.
-        reference: how other parts call it; shorter than the title for a package, whose version is not their affair.
+        reference: how other parts call it; for a package without the version, which is not their affair.
         head: what the part is by itself, normalised.
         source: makes the text of `head` for people.
         lines: label and meaning of each name that the part uses.
@@ -61,7 +59,7 @@ class Node:
 
     def digest(self) -> bytes:
         """Return the digest of the part alone."""
-        return join_digest([self.head, *(_bytes(line) for line in self.rendered())])
+        return join_digest([self.head, *(as_bytes(line) for line in self.rendered())])
 
 
 def _line(label: str, pieces: Pieces) -> str:
@@ -182,12 +180,15 @@ class Graph:
     def digest(self) -> bytes:
         """Return the digest of all parts with their names."""
         parts = self.parts()
-        return join_digest(item for title in sorted(parts) for item in (_bytes(title), parts[title].digest()))
+        return join_digest(
+            item for title in sorted(parts) for item in (as_bytes(title), parts[title].digest())
+        )
 
     def _tell_apart(self) -> None:
         """Give different parts of one title (lambdas, functions made by one factory) different titles.
 
-        Their labels come from what they are and use, to any depth, so that equal ones stay equal in every process.
+        Their labels come from what they are and use, to any depth, so that equal ones stay equal in every
+        process.
         """
         titles: dict[str, list[Node]] = {}
         for node in self.nodes.values():
@@ -203,7 +204,7 @@ class Graph:
 
 def _stable_labels(nodes: list[Node]) -> dict[int, bytes]:
     """Label each node so that two have one label if and only if nothing reachable from them differs."""
-    labels = {id(node): join_digest([_bytes(node.title), node.head]) for node in nodes}
+    labels = {id(node): join_digest([as_bytes(node.title), node.head]) for node in nodes}
     while True:
         refined = {
             id(node): join_digest(
@@ -221,8 +222,11 @@ def _stable_labels(nodes: list[Node]) -> dict[int, bytes]:
 
 def _labelled(line: tuple[str, Pieces], labels: dict[int, bytes]) -> bytes:
     label, pieces = line
-    return join_digest([_bytes(label), *(_bytes(p) if isinstance(p, str) else labels[id(p)] for p in pieces)])
+    return join_digest(
+        [as_bytes(label), *(as_bytes(p) if isinstance(p, str) else labels[id(p)] for p in pieces)]
+    )
 
 
-def _bytes(text: str) -> bytes:
+def as_bytes(text: str) -> bytes:
+    """Return a text as bytes, whatever is in it."""
     return text.encode("utf-8", "backslashreplace")

@@ -27,8 +27,8 @@ _NOTHING = frozenset(
 _ROOTS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
 _CELLS = frozenset(("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"))
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
-# How far an argument is shifted to make room for flags. LOAD_ATTR got its flag when LOAD_METHOD became a pseudo
-# instruction, one with a number that no byte holds.
+# How far an argument is shifted to make room for flags. LOAD_ATTR got its flag when LOAD_METHOD became a
+# pseudo instruction, one with a number that no byte holds.
 _SHIFTS = {
     "LOAD_GLOBAL": 1,
     "LOAD_SUPER_ATTR": 2,
@@ -96,7 +96,7 @@ def nested(code: CodeType) -> Iterator[CodeType]:
 
 
 def instructions(code: CodeType) -> Iterator[tuple[str, object]]:
-    """Yield `(name, argument)` of each instruction, arguments resolved to names and constants where they are such."""
+    """Yield `(name, argument)` of each instruction, the argument resolved if it is a name or a constant."""
     raw = code.co_code
     cells = [name for name in code.co_cellvars if name not in code.co_varnames]
     places = (*code.co_varnames, *cells, *code.co_freevars)

@@ -1,8 +1,8 @@
 """Whose code it is: the user's, an installed package's, this library's, or the standard library's.
 
-A file's place decides, not a name: what lies in `site-packages` or `dist-packages` and belongs to a distribution
-is a package, what lies in the standard library's folder is standard, everything else is the user's: editable
-installs, scripts, cells, archives, what has no file.
+A file's place decides, not a name: what lies in `site-packages` or `dist-packages` and belongs to a
+distribution is a package, what lies in the standard library's folder is standard, everything else is the
+user's: editable installs, scripts, cells, archives, what has no file.
 """
 
 from __future__ import annotations

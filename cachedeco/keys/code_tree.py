@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # Decorators that are known not to read the annotations of what they decorate.
 _BLIND_DECORATORS = frozenset(
-    "abstractmethod asynccontextmanager cache cached cached_property classmethod contextmanager deleter final getter "
-    "jit lru_cache njit override property setter staticmethod wraps".split()
+    "abstractmethod asynccontextmanager cache cached cached_property classmethod contextmanager deleter "
+    "final getter jit lru_cache njit override property setter staticmethod wraps".split()
 )
 _SKIPPED_FIELDS = frozenset(("ctx", "kind", "type_comment"))
 _FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
@@ -149,9 +149,10 @@ def without_decorators(node: Function, drop: Callable[[_ast.expr], bool]) -> Fun
     kept = [item for item in node.decorator_list if not drop(item)]
     if len(kept) == len(node.decorator_list):
         return node
-    fields = {field: getattr(node, field, None) for field in node._fields}
+    fields: dict[str, Any] = {field: getattr(node, field, None) for field in node._fields}
     fields["decorator_list"] = kept
-    return type(node)(**fields, **_position(node))
+    copy: Function = type(node)(**fields, **_position(node))
+    return copy
 
 
 def encode(tree: _ast.AST) -> bytes:

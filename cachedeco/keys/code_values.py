@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from cachedeco.keys import code_origin
+from cachedeco.keys import closure, code_origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 NO_CLASSES: frozenset[type] = frozenset()
 
 PLAIN = frozenset(
-    (type(None), bool, int, float, complex, str, bytes, range, bytearray, memoryview, slice, object)
-    + (type(...), type(NotImplemented), type)
+    (
+        *(type(None), bool, int, float, complex, str, bytes, range, bytearray, memoryview, slice, object),
+        *(type(...), type(NotImplemented), type),
+    )
 )
 _IMMUTABLE = PLAIN - {bytearray, memoryview, slice}
 _IMMUTABLE_BY_NAME = frozenset(
@@ -26,7 +28,7 @@ _IMMUTABLE_BY_NAME = frozenset(
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 _KNOWN_TYPES = 4096
 
-# What a type means for the search: 0 nothing, 1 container, 2 standard object with parts, 3 counts, 4 counts, has parts.
+# What a type means for the search: nothing, has parts, has parts, counts, counts and has parts.
 _LEAF, _CONTAINER, _STANDARD_OBJECT, _PACKAGED, _OWN_CODE = range(5)
 _kinds: dict[type, int] = dict.fromkeys(PLAIN, _LEAF) | dict.fromkeys(_CONTAINERS, _CONTAINER)
 
@@ -46,7 +48,7 @@ def _all_immutable(value: object) -> bool:
     while waiting:
         item = waiting.pop()
         if type(item) in {tuple, frozenset}:
-            waiting.extend(item)  # type: ignore[call-overload]
+            waiting.extend(item)  # type: ignore[arg-type]
         elif not is_immutable(item):
             return False
     return True
@@ -128,27 +130,4 @@ def _parts(item: object) -> Iterable[Iterable[object]]:
         yield (item.func, item.args, item.keywords)  # type: ignore[attr-defined]
     elif kind.__name__ == "method":
         yield (item.__self__,)  # type: ignore[attr-defined]
-    yield from _attributes(item)
-
-
-def _attributes(item: object) -> Iterable[Iterable[object]]:
-    kind = type(item)
-    if kind.__dictoffset__:
-        try:
-            yield list(object.__getattribute__(item, "__dict__").values())
-        except AttributeError:
-            return
-    for base in kind.__mro__[:-1]:
-        slots = base.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            mangled = (
-                f"_{base.__name__.lstrip('_')}{name}"
-                if name.startswith("__") and not name.endswith("__")
-                else name
-            )
-            member = base.__dict__.get(mangled)
-            if type(member).__name__ == "member_descriptor":
-                try:
-                    yield (member.__get__(item, kind),)  # type: ignore[union-attr]
-                except AttributeError:
-                    continue
+    yield [value for _, value in closure.attributes_of(item)]

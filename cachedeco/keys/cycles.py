@@ -1,9 +1,9 @@
 """Digests of values that contain themselves.
 
-Such values cannot be digested from the leaves upwards. Instead, all values of one cycle get a colour from what
-they are, then again and again from the colours of their parts, until no further round tells more of them apart.
-Values of one colour cannot be told apart by following references, however far. So cycles of equal shape get
-equal digests, wherever one enters them and however often a part of them is copied.
+Such values cannot be digested from the leaves upwards. Instead, all values of one cycle get a colour from
+what they are, then again and again from the colours of their parts, until no further round tells more of
+them apart. Values of one colour cannot be told apart by following references, however far. So cycles of equal
+shape get equal digests, wherever one enters them and however often a part of them is copied.
 """
 
 from __future__ import annotations

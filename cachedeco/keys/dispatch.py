@@ -26,8 +26,6 @@ METHOD = "__cachedeco_key__"
 
 _HASHERS = "cachedeco.keys.hashers."
 _FAMILIES = {
-    "_decimal": "scalars",
-    "_thread": "interpreter",
     "array": "builtin",
     "builtins": "builtin",
     "collections": "containers",
@@ -44,7 +42,6 @@ _FAMILIES = {
     "re": "scalars",
     "scipy": "scipy_sparse",
     "torch": "torch_tensors",
-    "types": "callables",
     "uuid": "scalars",
     "xarray": "xarrays",
     "zoneinfo": "temporal",

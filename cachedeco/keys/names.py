@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MAIN = frozenset({"__main__", "__mp_main__"})
-_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes made by a class statement (or an extension that imitates one)
+_HEAP_TYPE = (
+    1 << 9
+)  # Py_TPFLAGS_HEAPTYPE: classes made by a class statement (or an extension that imitates one)
 
 
 def is_static(kind: type) -> bool:
@@ -18,22 +20,35 @@ def is_static(kind: type) -> bool:
     return not kind.__flags__ & _HEAP_TYPE
 
 
-def class_name(kind: type) -> tuple[str, str]:
-    """Return module and qualified name of a class.
+def full_name(named: Any) -> tuple[str, str]:
+    """Return module and qualified name of a class or function.
 
-    A class of the script that runs is named as if the script had been imported, whether this is the process
-    that was started or one that it has spawned.
+    What belongs to the script that runs is named as if the script had been imported, whether this is the
+    process that was started or one that it has spawned.
     """
-    module, name = str(kind.__module__), str(kind.__qualname__)
-    return (_main_module(kind) if module in _MAIN else module), name
+    return module_name(named), str(named.__qualname__)
 
 
-def _main_module(kind: type) -> str:
+def module_name(named: Any) -> str:
+    """Return the module of a class or function, see `full_name`."""
+    module = str(named.__module__)
+    return _main_module(named) if module in _MAIN else module
+
+
+def find_by_name(module: str, qualname: str) -> object:
+    """Return what an imported module has under a name, or None."""
+    found: object = sys.modules.get(module)
+    for step in qualname.split("."):
+        found = getattr(found, step, None)
+    return found
+
+
+def _main_module(named: Any) -> str:
     names = vars(sys.modules["__main__"])
-    for member in vars(kind).values():
-        # Where a class came by value (cloudpickle), its functions still know the script, the process does not.
-        found: dict[str, Any] | None = getattr(member, "__globals__", None)
-        if found is not None and found.get("__name__") in _MAIN:
+    for member in (named, *getattr(named, "__dict__", {}).values()):
+        # What came by value (cloudpickle) still knows its script, even where the process runs another one.
+        found: Any = getattr(member, "__globals__", None)
+        if isinstance(found, dict) and found.get("__name__") in _MAIN:
             names = found
             break
     spec, file, package = names.get("__spec__"), names.get("__file__"), names.get("__package__")

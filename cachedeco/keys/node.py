@@ -1,4 +1,4 @@
-"""What a hasher says about a value: a header that is written as it is, and the parts that are walked in turn."""
+"""What a hasher says about a value: a header that is written as it is, and parts that are walked in turn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from marshal import dumps
 
 from xxhash import xxh3_128, xxh3_128_digest
 
-from cachedeco.keys.names import class_name
+from cachedeco.keys.names import full_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def class_tag(kind: type) -> tuple[str, ...] | tuple[str, str, bytes]:
     """Return what says whose instance a value is.
 
     The class's code is not in it, for that counts as code. A class made inside a function is the exception:
-    each call makes another one under the same name, so its code and what it closes over are all that names it.
+    each call makes another one of the same name, so only its code and what it closes over tell them apart.
     """
-    name = class_name(kind)
+    name = full_name(kind)
     if "<locals>" not in name[1]:
         return name
     return (*name, class_digest(kind))
@@ -115,7 +115,11 @@ def keys_label(keys: Sequence[Any]) -> Callable[[int], str]:
 
     def label(index: int) -> str:
         key = keys[index // 2]
-        shown = repr(key) if type(key) in (str, int, bytes, bool, float, type(None)) else f"<{type(key).__name__}>"
+        shown = (
+            repr(key)
+            if type(key) in (str, int, bytes, bool, float, type(None))
+            else f"<{type(key).__name__}>"
+        )
         return f"[{shown}]" if index % 2 else f".keys()[{index // 2}]"
 
     return label

@@ -43,7 +43,7 @@ class Source:
 
     Attributes:
         node: the function's node, with all its decorators.
-        code: the code object that the normalised tree compiles to; its names are those that the function uses.
+        code: the code object that the normalised tree compiles to; it has the names that the function uses.
     """
 
     __slots__ = ("code", "node")

@@ -13,6 +13,7 @@ from xxhash import xxh3_128_digest
 from cachedeco.errors import KeyingError
 from cachedeco.keys.cycles import resolve
 from cachedeco.keys.dispatch import find_hasher
+from cachedeco.keys.names import is_static
 from cachedeco.keys.node import UnkeyableError, node_digest
 from cachedeco.keys.plain import CONTAINERS, LEAVES, encode
 
@@ -149,7 +150,7 @@ class Walk:
             return find_hasher(type(value))(value)
         except KeyingError as error:
             # Of a function or a class: what it closes over has been digested by a walk of its own.
-            raise KeyingError(str(error), path=self._path() + error.path) from error
+            raise KeyingError(str(error), path=f"{self._path()}.{error.path}") from error
         except UnkeyableError as error:
             raise self._complain(value, str(error)) from error.__cause__
         except MemoryError:
@@ -168,10 +169,16 @@ class Walk:
         path = self._path()
         shown = path if len(path) <= _LONGEST_PATH else f"{path[:100]}...{path[-50:]}"
         kind = type(value)
+        ways = [
+            f"ignore the argument (ignore=({self._name!r},) or Annotated[..., NoKey])",
+            "say what stands for it (Annotated[..., KeyBy(function)])",
+        ]
+        if not is_static(kind):
+            ways.append(f"give {kind.__name__} a __cachedeco_key__ method")
+        if kind is not object:
+            ways.append(f"call cachedeco.register_hasher({kind.__name__}, function)")
         return KeyingError(
-            f"{shown} is a {kind.__module__}.{kind.__qualname__}, which cannot be part of a key: {reason}. "
-            f"Ignore the argument {self._name!r} (ignore=({self._name!r},) or Annotated[..., NoKey]), say what "
-            f"stands for it (Annotated[..., KeyBy(function)]), give {kind.__name__} a __cachedeco_key__ method, "
-            f"or call cachedeco.register_hasher({kind.__name__}, function).",
+            f"{shown} is a {kind.__module__}.{kind.__qualname__}, which cannot be part of the key of argument "
+            f"{self._name!r}: {reason}. Ways out: {', or '.join(ways)}.",
             path=path,
         )

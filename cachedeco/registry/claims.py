@@ -124,6 +124,11 @@ class Outcome:
 
     __slots__ = ("cause", "error", "owner", "status")
 
+    status: int | None
+    cause: str | None
+    owner: int | None
+    error: str | None
+
     def __init__(self, row: tuple[int, str | None, int | None, str | None] | None) -> None:
         self.status, self.cause, self.owner, self.error = row or (None, None, None, None)
 
@@ -139,9 +144,14 @@ class Claims:
         self._pool = pool
         self._known_codes: set[bytes] = set()
 
-    def best(self, key: bytes, scope: bytes, form: str, below: int) -> Hit | None:
-        """The newest READY item of a (key, scope) below a version, as the statement ``best`` gives it."""
-        row: Hit | None = self._pool.read(_BEST, (key, scope, form, below))
+    def best(self, key: bytes, code: bytes, form: str, below: int) -> Hit | None:
+        """The newest READY item that this code made, below a version, as the statement ``best`` gives it."""
+        row: Hit | None = self._pool.read(_BEST, (key, code, form, below))
+        return row
+
+    def best_of_any_code(self, key: bytes, form: str, below: int) -> Hit | None:
+        """The same, whatever code made it."""
+        row: Hit | None = self._pool.read(QUERIES["best_of_any_code"], (key, form, below))
         return row
 
     def running(self, key: bytes, scope: bytes) -> Running | None:
@@ -179,8 +189,9 @@ class Claims:
             if con.execute(QUERIES["running"], (wanted.key, wanted.scope)).fetchone() is not None:
                 return None
             if above is not None:
-                newer = con.execute(QUERIES["newer_ready"], (wanted.key, wanted.scope, form, above)).fetchone()
-                if newer is not None:
+                # An empty scope says that the code does not count.
+                wish = (wanted.key, not wanted.scope, wanted.code, form, above)
+                if con.execute(QUERIES["newer_ready"], wish).fetchone() is not None:
                     return None
             version = con.execute(QUERIES["next_version"], (wanted.key, wanted.uri)).fetchone()[0]
             parameters = (wanted.key, version, wanted.scope, token, owner.id, now, wanted.code, wanted.label)

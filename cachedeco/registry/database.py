@@ -45,6 +45,16 @@ def migrations() -> list[str]:
     return [statements.read(os.path.join("migrations", name)) for name in names]
 
 
+class Connection(sqlite3.Connection):
+    """A connection that remembers which file it was opened on.
+
+    Attributes:
+        file: device and inode.
+    """
+
+    file: tuple[int, int] | None = None
+
+
 class Database:
     """The registry file of a cache folder.
 
@@ -58,15 +68,19 @@ class Database:
         # Only these three characters mean something in the path of an SQLite address.
         quoted = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         self._address = f"file:{quoted}?mode=rw"
-        self._identity: tuple[int, int] | None = None
+        self._is_local = False
 
-    def connect(self) -> sqlite3.Connection:
+    def connect(self) -> Connection:
         """Open a connection; make the registry first where there is none.
 
         Raises:
             RegistryError: the file is not a registry, is newer than this library, lies on a network file
                 system, or cannot be made.
         """
+        if not self._is_local:
+            # Also for a registry that exists: its own host may have made it on what is a local disk there.
+            refuse_network(self.folder)
+            self._is_local = True
         if not os.path.exists(self.path):
             self._create()
         con = self._open()
@@ -77,26 +91,37 @@ class Database:
             raise
         return con
 
-    def replaced(self) -> bool:
-        """Whether the file is gone or another one since the first connection: somebody removed the folder."""
+    def is_current(self, con: Connection) -> bool:
+        """Whether a connection is to the file that lies there now: somebody may have removed the folder."""
         try:
-            found = os.stat(self.path)
+            return con.file == self._file()
         except OSError:
-            return True
-        return self._identity != (found.st_dev, found.st_ino)
+            return False
 
-    def _open(self) -> sqlite3.Connection:
+    def _file(self) -> tuple[int, int]:
+        found = os.stat(self.path)
+        return found.st_dev, found.st_ino
+
+    def _open(self) -> Connection:
         try:
+            # Asked before: of a file that is replaced in between, the connection looks outdated, never current.
+            file = self._file()
             con = sqlite3.connect(
-                self._address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self._address,
+                uri=True,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=Connection,
             )
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise RegistryUnavailableError(
                 f"cannot open the registry {self.path}: {error}", path=self.path
             ) from error
+        con.file = file
         return con
 
-    def _check(self, con: sqlite3.Connection) -> None:
+    def _check(self, con: Connection) -> None:
         """Refuse what is not a registry of ours; bring an older one up to date."""
         try:
             for pragma in _PRAGMAS:
@@ -119,9 +144,6 @@ class Database:
                 f"{self.path} is an SQLite file, but not a registry of cachedeco; choose another cache folder",
                 path=self.path,
             )
-        if self._identity is None:
-            found = os.stat(self.path)
-            self._identity = (found.st_dev, found.st_ino)
         steps = migrations()
         newest = 1 + len(steps)
         if version > newest:
@@ -131,7 +153,13 @@ class Database:
                 path=self.path,
             )
         if version < newest:
-            migrate(con, steps)
+            try:
+                migrate(con, steps)
+            except sqlite3.Error as error:
+                raise RegistryUnavailableError(
+                    f"cannot bring the registry {self.path} from schema {version} to {newest}: {error}",
+                    path=self.path,
+                ) from error
 
     def _create(self) -> None:
         """Make the registry as a temporary file and rename it, one process at a time.
@@ -145,8 +173,9 @@ class Database:
                 path=self.path,
             )
         try:
+            # One by one: the mode is that of the last folder only.
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-            refuse_network(self.folder)
             with maintenance(self.folder):
                 if not os.path.exists(self.path):
                     self._write_new()
@@ -200,12 +229,15 @@ def migrate(con: sqlite3.Connection, steps: list[str]) -> None:
 
 def split(script: str) -> Iterator[str]:
     """Split a script into statements; `sqlite3.Connection.executescript` would commit before the first."""
+    *pieces, rest = script.split(";")
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for piece in pieces:
+        statement += piece + ";"
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+    if (statement + rest).strip():
+        yield statement + rest
 
 
 @contextlib.contextmanager

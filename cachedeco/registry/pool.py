@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from cachedeco.registry.database import Database
+    from cachedeco.registry.database import Connection, Database
 
     T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Pool:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[Connection] = []
         self._writing = threading.Lock()
         self._busy: set[int] = set()  # threads inside read() or write()
         self._gate: threading.Event | None = None  # set up while a fork is under way
@@ -83,11 +83,13 @@ class Pool:
         Raises:
             RegistryUnavailableError: the transaction failed, at its commit at the latest.
         """
-        if self.database.replaced():
-            self.close()
         # Threads of one process queue here rather than in SQLite's busy handler, which sleeps.
         with self._writing:
             con = self._take()
+            while not self.database.is_current(con):
+                # Somebody removed the folder: what is written to a file without a name is lost.
+                self._drop(con)
+                con = self._take()
             try:
                 con.execute("BEGIN IMMEDIATE")
                 result = work(con)
@@ -109,7 +111,7 @@ class Pool:
         path = self.database.path
         return RegistryUnavailableError(f"the registry {path} cannot be used: {error}", path=path)
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self) -> Connection:
         me = get_ident()
         while True:
             # Entered before the gate is read: a fork closes the gate before it looks who is inside.
@@ -133,13 +135,13 @@ class Pool:
             self._busy.discard(me)
             raise
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Connection:
         con = self.database.connect()
         if log_is_long(self.database.path):
             self._commits = CHECKPOINT_COMMITS
         return con
 
-    def _give(self, con: sqlite3.Connection) -> None:
+    def _give(self, con: Connection) -> None:
         try:
             if con.in_transaction:
                 _roll_back(con)
@@ -150,20 +152,27 @@ class Pool:
         finally:
             self._busy.discard(get_ident())
 
+    def _drop(self, con: Connection) -> None:
+        try:
+            con.close()
+        finally:
+            self._busy.discard(get_ident())
+
     def _checkpoint(self) -> None:
         self._commits = 0
-        holder = self._take()
         try:
-            worker = self.database.connect()
+            holder = self._take()
             try:
-                checkpoint(holder, worker)
+                worker = self.database.connect()
+                try:
+                    checkpoint(holder, worker)
+                finally:
+                    worker.close()
             finally:
-                worker.close()
+                self._give(holder)
         except (sqlite3.Error, RegistryError):
             # The commit before it stands, and the log only stays longer: tried again a few commits later.
             self._commits = CHECKPOINT_COMMITS - CHECKPOINT_COMMITS // 10
-        finally:
-            self._give(holder)
 
     def _before_fork(self) -> None:
         self._gate = threading.Event()
@@ -196,7 +205,7 @@ def _roll_back(con: sqlite3.Connection) -> None:
         raise
 
 
-def _close(idle: list[sqlite3.Connection]) -> None:
+def _close(idle: list[Connection]) -> None:
     while idle:
         idle.pop().close()
 

@@ -2,10 +2,16 @@
 -- above it and read by statements.py. Positions of parameters are those of the code that calls it.
 
 -- name: best
--- The newest READY item of a (key, scope) with bytes of one form, with its inline value. The road of a hit.
+-- The newest READY item of a key that this code made, with bytes of one form and its inline value. The road of a hit.
 SELECT i.id, i.version, i.token, i.serializer, i.size, i.digest, i.filename, v.data
 FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id
-WHERE i.key = ? AND i.scope = ? AND i.status = 3 AND i.form = ? AND i.version < ?
+WHERE i.key = ? AND i.code = ? AND i.status = 3 AND i.form = ? AND i.version < ?
+ORDER BY i.version DESC LIMIT 1
+
+-- name: best_of_any_code
+SELECT i.id, i.version, i.token, i.serializer, i.size, i.digest, i.filename, v.data
+FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id
+WHERE i.key = ? AND i.code IS NOT NULL AND i.status = 3 AND i.form = ? AND i.version < ?
 ORDER BY i.version DESC LIMIT 1
 
 -- name: running
@@ -14,8 +20,10 @@ SELECT id, version, owner, token FROM items
 WHERE key = ? AND scope = ? AND status = 1 AND owner IS NOT NULL
 
 -- name: newer_ready
--- Whether a (key, scope) has a READY item above a version: what a claim asks again once it holds the write lock.
-SELECT 1 FROM items WHERE key = ? AND scope = ? AND status = 3 AND form = ? AND version > ? LIMIT 1
+-- Whether a key has a READY item above a version, of this code or (second parameter true) of any: what a claim asks
+-- again once it holds the write lock.
+SELECT 1 FROM items
+WHERE key = ? AND (? OR code = ?) AND code IS NOT NULL AND status = 3 AND form = ? AND version > ? LIMIT 1
 
 -- name: outcome
 -- How a claim that somebody waits for stands.
@@ -107,6 +115,12 @@ SELECT parts FROM codes WHERE digest = ?
 
 -- name: count
 SELECT count(*) FROM items
+
+-- name: file_digest
+SELECT digest FROM file_digests WHERE path = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ? AND inode = ?
+
+-- name: remember_file_digest
+INSERT OR REPLACE INTO file_digests (path, size, mtime_ns, ctime_ns, inode, digest) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: record
 SELECT i.id, i.key, k.uri, i.version, i.status, i.scope, i.token, i.owner, i.form, i.serializer, i.size, i.digest,

@@ -84,3 +84,13 @@ CREATE TABLE attributes (
 ) WITHOUT ROWID;
 
 CREATE INDEX attributes_value ON attributes (name, value);
+
+-- Digests of files that were keyed by their content, so that an unchanged file is not read twice.
+CREATE TABLE file_digests (
+    path     BLOB PRIMARY KEY,
+    size     INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL,
+    inode    INTEGER NOT NULL,
+    digest   BLOB NOT NULL
+) WITHOUT ROWID;

@@ -109,6 +109,17 @@ def write_all(file: BinaryIO, data: bytes | bytearray | memoryview) -> None:
             written += taken
 
 
+def refuse_type(serializer: str, wanted: str, value: object) -> UnstorableError:
+    """The error for a value of a type that a serializer does not take."""
+    kind = type(value)
+    type_name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    return UnstorableError(
+        f"the serializer {serializer!r} stores {wanted}, and this is {type_name}: it would not come back "
+        "as it is. Use serializer='pickle' for it",
+        type_name=type_name,
+    )
+
+
 class Packed:
     """An encoded value, ready to be kept inline or written to a file.
 

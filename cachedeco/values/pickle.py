@@ -6,10 +6,10 @@ frame (see `frame`), whose buffers are written from the value's own memory and m
 
 from __future__ import annotations
 
-from os import fstat
 from sys import getsizeof
 
-from cachedeco.values.contract import DamagedError, Parts, Whole
+from cachedeco.values.contract import Parts, Whole
+from cachedeco.values.reading import read_open
 from cachedeco.values.reducers import dispatch_table
 
 try:  # the accelerator alone: the module `pickle` loads `re` and more, a third of a cold hit
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 PROTOCOL = 5
 FIRST_BYTE = 0x80  # of every pickle since protocol 2; a frame's magic starts otherwise
 OUT_OF_BAND = 64 * 1024  # smaller buffers are cheaper inside the pickle
-MAP_FROM = 8 * 1024 * 1024
 SHORT = 8
 
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -63,15 +62,7 @@ class PickleSerializer:
 
     def load_open(self, file: FileIO, *, mmap: bool = True) -> object:
         """As `load`, from an unbuffered file that stands at its beginning; it may be closed afterwards."""
-        size = fstat(file.fileno()).st_size
-        content: bytearray | memoryview | None = None
-        if mmap and size >= MAP_FROM:
-            from cachedeco.values.mapping import map_private
-
-            content = map_private(file.fileno(), size)
-        if content is None:
-            content = _read(file, size)
-        return _unpack(content, given=True)
+        return _unpack(read_open(file, mmap=mmap), given=True)
 
 
 def _is_small_and_flat(value: object) -> bool:
@@ -132,15 +123,3 @@ def _unpack(data: bytes | bytearray | memoryview, *, given: bool) -> object:
         from cachedeco.values.diagnosis import raise_unloadable
 
         raise_unloadable(data, error)
-
-
-def _read(file: FileIO, size: int) -> bytearray:
-    content = bytearray(size)
-    filled = 0
-    with memoryview(content) as view:
-        while filled < size:
-            count = file.readinto(view[filled:])
-            if not count:
-                raise DamagedError(f"the file has {filled} bytes where it had {size} a moment ago")
-            filled += count
-    return content

@@ -12,15 +12,19 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "cachedeco.serializers"
 
-# name -> module and class; a module is imported when its name is first asked for
-_BUILT_IN = {
-    "arrow": ("cachedeco.values.arrow", "ArrowSerializer"),
-    "bytes": ("cachedeco.values.bytes", "BytesSerializer"),
-    "joblib": ("cachedeco.values.joblib", "JoblibSerializer"),
-    "json": ("cachedeco.values.json", "JsonSerializer"),
-    "numpy": ("cachedeco.values.numpy", "NumpySerializer"),
-    "parquet": ("cachedeco.values.parquet", "ParquetSerializer"),
-    "text": ("cachedeco.values.text", "TextSerializer"),
+# name -> module, class and what makes it; a module is imported when its name is first asked for
+_BUILT_IN: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "arrow": ("arrow", "ArrowSerializer", ()),
+    "bytes": ("bytes", "BytesSerializer", ()),
+    "joblib": ("joblib", "JoblibSerializer", ()),
+    "json": ("json", "JsonSerializer", ()),
+    "numpy": ("numpy", "NumpySerializer", ()),
+    "parquet": ("parquet", "ParquetSerializer", ()),
+    "text": ("text", "TextSerializer", ()),
+}
+_BUILT_IN |= {
+    f"joblib-{compressor}": ("joblib", "JoblibSerializer", (compressor,))
+    for compressor in ("bz2", "gzip", "lz4", "lzma", "xz", "zlib")
 }
 _PICKLE = PickleSerializer()
 _ready: dict[str, Serializer] = {"pickle": _PICKLE}
@@ -94,13 +98,14 @@ def names() -> list[str]:
 def _built_in(name: str) -> Serializer:
     from importlib import import_module
 
-    module_name, class_name = _BUILT_IN[name]
+    module_name, class_name, arguments = _BUILT_IN[name]
     try:
-        found: Serializer = getattr(import_module(module_name), class_name)()
+        module = import_module(f"cachedeco.values.{module_name}")
     except ModuleNotFoundError as error:
         raise MissingSerializerError(
-            f"the serializer {name!r} needs {error.name}; install cachedeco[{name}]", serializer=name
+            f"the serializer {name!r} needs {error.name}; install cachedeco[{module_name}]", serializer=name
         ) from error
+    found: Serializer = getattr(module, class_name)(*arguments)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from types import MappingProxyType
 
+from cachedeco.keys.hashers import callables
 from cachedeco.keys.node import (
     BAG,
     MAPPING,
@@ -69,12 +70,16 @@ def _bytearray(value: bytearray) -> Node:
 def _memoryview(value: memoryview) -> Node:
     content = value if value.c_contiguous else value.tobytes()
     shape = None if value.shape is None else tuple(value.shape)
-    return Node(header("memoryview", value.format, value.itemsize, shape, content_digest(content)), costly=True)
+    return Node(
+        header("memoryview", value.format, value.itemsize, shape, content_digest(content)), costly=True
+    )
 
 
 def _array(value: array[Any]) -> Node:
     # A type code's width depends on the machine, so both are written.
-    return Node(header("array", value.typecode, value.itemsize, len(value), content_digest(value)), costly=True)
+    return Node(
+        header("array", value.typecode, value.itemsize, len(value), content_digest(value)), costly=True
+    )
 
 
 def _slice(value: slice) -> Node:
@@ -115,4 +120,4 @@ _HASHERS: dict[type, Callable[[Any], Node]] = {
 
 def find(kind: type) -> Callable[[Any], Node] | None:
     """Return what takes values of a built-in class apart."""
-    return _HASHERS.get(kind)
+    return _HASHERS.get(kind) or callables.find(kind)

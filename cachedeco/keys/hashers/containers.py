@@ -24,7 +24,9 @@ def _ordered(value: OrderedDict[Any, Any]) -> Node:
 
 def _default(value: defaultdict[Any, Any]) -> Node:
     labels = (".default_factory", "")
-    return Node(header("defaultdict"), (value.default_factory, dict(value)), label=lambda index: labels[index])
+    return Node(
+        header("defaultdict"), (value.default_factory, dict(value)), label=lambda index: labels[index]
+    )
 
 
 def _counter(value: Counter[Any]) -> Node:

@@ -41,11 +41,8 @@ def _pattern(value: re.Pattern[Any]) -> Node:
 
 def _enum(value: Enum) -> Node:
     # A member is known by its name. Its value counts where that is content; it may also be a mere object().
-    name = getattr(value, "_name_", None)
-    head = header("enum", class_tag(type(value)), None if name is None else str(name))
-    content = getattr(value, "_value_", None)
-    plain = int(content) if isinstance(content, int) and type(content) is not bool else content
-    return Node(head + (encode(plain) or b""))
+    head = header("enum", class_tag(type(value)), None if value._name_ is None else str(value._name_))
+    return Node(head + (encode(value._value_) or b""))
 
 
 _CLASSES: tuple[tuple[str, str, Callable[[Any], Node]], ...] = (

@@ -34,7 +34,9 @@ def _timedelta(value: timedelta) -> Node:
 
 def _timezone(value: timezone) -> Node:
     offset = value.utcoffset(None)
-    return Node(header("timezone", (offset.days, offset.seconds, offset.microseconds), str(value.tzname(None))))
+    return Node(
+        header("timezone", (offset.days, offset.seconds, offset.microseconds), str(value.tzname(None)))
+    )
 
 
 def _zoneinfo(value: Any) -> Node:

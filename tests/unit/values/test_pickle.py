@@ -17,7 +17,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cachedeco.values.pickle import MAP_FROM, OUT_OF_BAND, PickleSerializer
+from cachedeco.values.pickle import OUT_OF_BAND, PickleSerializer
+from cachedeco.values.reading import MAP_FROM
 
 SERIALIZER = PickleSerializer()
 NO_LIMIT = 1 << 40

@@ -1,0 +1,194 @@
+"""All other objects: by the state that `pickle` would store."""
+
+from __future__ import annotations
+
+import copyreg
+from types import BuiltinFunctionType, FunctionType, ModuleType
+
+from cachedeco.keys.names import find_by_name, full_name, module_name
+from cachedeco.keys.node import Node, UnkeyableError, class_tag, header
+from cachedeco.keys.plain import encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_PROTOCOL = 4  # the newest without out-of-band buffers
+_LENGTHS = range(2, 7)  # of what __reduce__ may return
+
+# The values of these are complete without the attributes that a subclass may have added, and so is their
+# reduction: those attributes have to be looked for.
+_VALUE_CLASSES = frozenset(
+    {"_decimal", "builtins", "datetime", "decimal", "fractions", "pathlib", "zoneinfo"}
+)
+
+# Attributes that are no state: a hash that differs from process to process, and fills when it is asked for.
+_NO_STATE = frozenset({"_attrs_cached_hash"})
+
+
+class _Parts:
+    """Collects what a reduction consists of."""
+
+    def __init__(self) -> None:
+        self.facts: list[Any] = []
+        self.values: list[Any] = []
+        self.labels: list[str] = []
+
+    def add(self, label: str, value: object) -> None:
+        self.values.append(value)
+        self.labels.append(label)
+
+    def add_attributes(self, attributes: Mapping[str, Any]) -> None:
+        names = sorted(attributes)
+        values = [attributes[name] for name in names]
+        self.facts.append(tuple(names))
+        # Attributes are usually plain, and then need no parts of their own.
+        encoded = encode(values)
+        self.facts.append(encoded)
+        if encoded is None:
+            for name, value in zip(names, values, strict=True):
+                self.add(f".{name}", value)
+
+
+def take_apart(value: Any) -> Node:
+    """Take an object apart by its reduction."""
+    kind = type(value)
+    if kind.__module__ == "itertools":
+        raise UnkeyableError("it is an iterator that is used up by reading it; pass a list instead")
+    reduction = _reduce(value, kind)
+    if isinstance(reduction, str):
+        return _global(value, kind, reduction)
+    maker, arguments, *rest = reduction
+    state, items, pairs, setter, *_ = (*rest, None, None, None, None)
+    parts = _Parts()
+    _add_maker(parts, kind, maker, arguments, value)
+    if state is None and _is_silent(kind):
+        state = object.__getstate__(value)
+    _add_state(parts, state)
+    if items is not None:
+        parts.add("", list(items))
+    if pairs is not None:
+        unordered = isinstance(value, dict) and not _keeps_order(kind)
+        parts.add("", dict(pairs) if unordered else [tuple(pair) for pair in pairs])
+    parts.facts += (items is not None, pairs is not None, None if setter is None else _function_name(setter))
+    fields = getattr(kind, "_fields", None) if issubclass(kind, tuple) else None
+    parts.facts.append(tuple(map(str, fields)) if isinstance(fields, tuple) else None)
+    labels = parts.labels
+    head = header("object", class_tag(kind), *parts.facts)
+    return Node(head, parts.values, label=lambda index: labels[index], costly=len(head) > 1 << 10)
+
+
+def _global(value: object, kind: type, name: str) -> Node:
+    """Take apart what its reduction says to be found under a name: that has to be true."""
+    from pickle import whichmodule  # type: ignore[attr-defined]
+
+    module = getattr(value, "__module__", None)
+    if find_by_name(whichmodule(value, name), name) is not value:
+        raise UnkeyableError(f"it says that it is found under the name {name!r}, where something else is")
+    return Node(header("global", class_tag(kind), None if module is None else module_name(value), name))
+
+
+def _reduce(value: Any, kind: type) -> str | tuple[Any, ...]:
+    if issubclass(kind, (set, frozenset)) and _reducer(kind) in (set, frozenset):
+        base = (
+            set if issubclass(kind, set) else frozenset
+        )  # their own reduction lists the elements in any order
+        return base, (frozenset(value),), object.__getstate__(value)
+    try:
+        reducer = copyreg.dispatch_table.get(kind)
+        reduction: Any = value.__reduce_ex__(_PROTOCOL) if reducer is None else reducer(value)
+    except RecursionError:
+        raise
+    except Exception as error:
+        raise UnkeyableError(f"it has no state to make a key of ({error})") from error
+    if isinstance(reduction, str):
+        return str(reduction)
+    if isinstance(reduction, tuple) and len(reduction) in _LENGTHS:
+        return reduction
+    raise UnkeyableError(
+        f"its __reduce_ex__ returned {type(reduction).__name__} instead of a tuple of 2 to 6"
+    )
+
+
+def _reducer(kind: type) -> type:
+    """Return the class that defines how a class is reduced."""
+    for base in kind.__mro__:
+        if "__reduce_ex__" in vars(base) or "__reduce__" in vars(base):
+            return base
+    return object
+
+
+def _is_silent(kind: type) -> bool:
+    reducer = _reducer(kind)
+    return reducer is not kind and reducer is not object and _root(reducer) in _VALUE_CLASSES
+
+
+def _root(kind: type) -> str:
+    return str(kind.__module__).partition(".")[0]
+
+
+def _keeps_order(kind: type) -> bool:
+    from collections import OrderedDict
+
+    return issubclass(kind, OrderedDict)
+
+
+def _add_maker(parts: _Parts, kind: type, maker: Any, arguments: Any, value: object) -> None:
+    """Add the function that would make the object, and its arguments.
+
+    The object's own class may be among them: it is named in the tag, and its code counts as code.
+    """
+    if not isinstance(arguments, tuple):
+        raise UnkeyableError(f"the arguments in its reduction are a {type(arguments).__name__}, not a tuple")
+    name = _function_name(maker)
+    parts.facts.append(name)
+    if name is None:
+        parts.add(".__reduce_ex__()[0]", maker)
+    parts.facts.append(tuple(argument is kind for argument in arguments))
+    others = [argument for argument in arguments if argument is not kind]
+    encoded = encode(others)
+    parts.facts.append(encoded)
+    if encoded is not None:
+        return
+    if any(argument is value for argument in others):
+        raise UnkeyableError("its reduction consists of the value itself")
+    for index, argument in enumerate(others):
+        parts.add(f".__reduce_ex__()[1][{index}]", argument)
+
+
+def _function_name(function: Any) -> tuple[str, str] | None:
+    """Return the name of a function or class, or None if the name does not say all."""
+    if isinstance(function, type):
+        name = full_name(function)
+        return None if "<" in name[1] else name
+    if isinstance(function, BuiltinFunctionType) and not isinstance(function.__self__, ModuleType | None):
+        return None
+    if not isinstance(function, FunctionType | BuiltinFunctionType):
+        return None
+    found = find_by_name(str(function.__module__), str(function.__qualname__))
+    return full_name(function) if found is function else None
+
+
+def _add_state(parts: _Parts, state: Any) -> None:
+    slots = None
+    match state:
+        case (attributes, dict() as slotted) if type(state) is tuple and _are_attributes(slotted):
+            state, slots = attributes, slotted
+    if state is not None and not _are_attributes(state):
+        parts.facts.append("state")
+        parts.add(".__getstate__()", state)
+    else:
+        parts.facts.append("attributes")
+        parts.add_attributes(_without_hashes(state))
+    parts.facts.append(slots is not None)
+    if slots is not None:
+        parts.add_attributes(_without_hashes(slots))
+
+
+def _are_attributes(state: Any) -> bool:
+    return type(state) is dict and all(type(name) is str for name in state)
+
+
+def _without_hashes(attributes: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (attributes or {}).items() if name not in _NO_STATE}
