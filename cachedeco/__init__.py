@@ -11,18 +11,23 @@ from cachedeco.decorator import cached
 from cachedeco.errors import (
     CachedecoError,
     CodeChangedError,
+    InputChangedError,
     KeyingError,
+    MissError,
     MissingOutputError,
     OptionError,
     PreviousFailureError,
     RegistryError,
     RegistryUnavailableError,
     StatusError,
+    StoreError,
     StoreWarning,
     WaitCycleError,
+    WaitTimeoutError,
 )
 from cachedeco.item import CacheItem
 from cachedeco.record import OUTPUT
+from cachedeco.settings import disabled
 from cachedeco.status import Status
 
 TYPE_CHECKING = False
@@ -36,7 +41,9 @@ __all__ = [
     "CachedFunction",
     "CachedecoError",
     "CodeChangedError",
+    "InputChangedError",
     "KeyingError",
+    "MissError",
     "MissingOutputError",
     "OptionError",
     "PreviousFailureError",
@@ -44,9 +51,12 @@ __all__ = [
     "RegistryUnavailableError",
     "Status",
     "StatusError",
+    "StoreError",
     "StoreWarning",
     "WaitCycleError",
+    "WaitTimeoutError",
     "cached",
+    "disabled",
 ]
 
 

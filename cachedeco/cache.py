@@ -21,10 +21,13 @@ from cachedeco.store import Store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Self
 
     from cachedeco.record import Missing, Record
+
+MODES = ("read-write", "read-only", "raise-on-miss")
+"""What a miss does: compute and store; compute and store nothing; raise a `MissError`."""
 
 _NAME_LIMIT = 255
 
@@ -40,11 +43,15 @@ class Cache:
         pkg: name of an application: use its cache folder in the user's account instead. Without both, the default
             cache: ``CACHEDECO_DIR``, or one folder per project in the user's account.
 
+        mode: what a cached call does on a miss: ``"read-write"`` computes and stores, ``"read-only"`` computes and stores
+            nothing, ``"raise-on-miss"`` raises a `MissError`.
+
     Attributes:
         path: absolute path of the folder.
+        mode: as given.
 
     Raises:
-        OptionError: both arguments are given, or one has a wrong type.
+        OptionError: both paths are given, or one has a wrong type.
         RegistryError: the folder cannot be made.
 
     Examples:
@@ -57,9 +64,14 @@ class Cache:
         'hello'
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, pkg: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, pkg: str | None = None, *, mode: str = "read-write"
+    ) -> None:
+        if mode not in MODES:
+            raise OptionError(f"Cache(mode={mode!r}): it is one of {', '.join(map(repr, MODES))}")
         self.path = folder_of(path, pkg)
-        self.store = Store(self.path)
+        self.mode = mode
+        self.store = Store(self.path, mode)
 
     def __repr__(self) -> str:
         return f"Cache({self.path!r})"
@@ -72,8 +84,8 @@ class Cache:
         """A cache is true, also an empty one."""
         return True
 
-    def __reduce__(self) -> tuple[type[Cache], tuple[str]]:
-        return Cache, (self.path,)
+    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[str, str]]:
+        return _opened, (self.path, self.mode)
 
     def __enter__(self) -> Self:
         return self
@@ -241,6 +253,10 @@ class Cache:
             )
         )
         return CacheItem(found[-1], self.store) if found else None
+
+
+def _opened(path: str, mode: str) -> Cache:
+    return Cache(path, mode=mode)
 
 
 _default: dict[str, Cache] = {}

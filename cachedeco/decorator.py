@@ -8,10 +8,13 @@ from cachedeco import verbs
 from cachedeco.cache import Cache, default_cache
 from cachedeco.call import call
 from cachedeco.errors import OptionError
-from cachedeco.plan import Options, Plan
+from cachedeco.item import CacheItem
+from cachedeco.options import Options
+from cachedeco.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import datetime
     import os
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, ParamSpec, TypeVar, overload
@@ -36,11 +39,19 @@ def cached(
     params: Iterable[str] | Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
     ignore: Iterable[str] = (),
     cache: Cache | str | os.PathLike[str] | None = None,
-    output: str | None = None,
+    output: str | Mapping[str, str] | None = None,
     attrs: Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None,
     label: str | None = None,
     code_version: str | None = None,
     on_code_change: str = "recompute",
+    expires: datetime.timedelta | None = None,
+    validate: Callable[[CacheItem], object] | None = None,
+    best: str | Callable[[list[CacheItem]], CacheItem | None] = "latest",
+    retry: Any = 1,
+    on_error: str = "raise",
+    cooldown: float | datetime.timedelta | None = None,
+    wait: float | datetime.timedelta | None = None,
+    on_store_error: str = "warn",
     env: Iterable[str] = (),
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 
@@ -52,11 +63,19 @@ def cached(
     params: Iterable[str] | Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
     ignore: Iterable[str] = (),
     cache: Cache | str | os.PathLike[str] | None = None,
-    output: str | None = None,
+    output: str | Mapping[str, str] | None = None,
     attrs: Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None,
     label: str | None = None,
     code_version: str | None = None,
     on_code_change: str = "recompute",
+    expires: datetime.timedelta | None = None,
+    validate: Callable[[CacheItem], object] | None = None,
+    best: str | Callable[[list[CacheItem]], CacheItem | None] = "latest",
+    retry: Any = 1,
+    on_error: str = "raise",
+    cooldown: float | datetime.timedelta | None = None,
+    wait: float | datetime.timedelta | None = None,
+    on_store_error: str = "warn",
     env: Iterable[str] = (),
 ) -> Any:
     """Keep the results of a function on disk: compute each once, load it ever after.
@@ -75,13 +94,25 @@ def cached(
         ignore: names of arguments that do not count.
         cache: a `Cache` or a path. Default: the default cache.
         output: the function writes a file of this name, a template over argument names, to the path that it gets as
-            its parameter ``output: Path = OUTPUT``; callers get the path.
+            its parameter ``output: Path = OUTPUT``; callers get the path. A name that ends in ``/`` is a folder; a
+            mapping of names to file names makes `output` a dict of paths; ``"return"`` moves in the file or folder
+            whose path the function returns.
         attrs: attributes of the items, to find them by; or a function of value and arguments that returns them.
         label: free text on the items.
         code_version: stands for the function's code: results are reused until you change it. Values in the
             function's closure still count.
         on_code_change: what a stored result of other code is: a miss (``"recompute"``), a hit with a warning, if there is
             none of the same code (``"warn"``), a `CodeChangedError` (``"raise"``), or a hit (``"ignore"``).
+        expires: how long a result is a hit, from its commit on. Default: for ever.
+        validate: a function of the item; one for which it returns something false is no hit.
+        best: ``"latest"``, or a function that chooses: it gets the fresh READY items, the newest first, and returns one
+            of them, or None for a miss.
+        retry: attempts within one call, or a ``tenacity.Retrying`` object.
+        on_error: ``"stale"`` returns the last READY result, expired or not, when the function raises.
+        cooldown: for so long after a failure, a call raises `PreviousFailureError` and does not try again.
+        wait: seconds to wait for another call that computes this; then `WaitTimeoutError`. Default: as long as it lives.
+        on_store_error: ``"raise"`` raises `StoreError` when the result cannot be stored; by default it is returned with a
+            warning.
         env: names of environment variables whose values are part of the key.
 
     Raises:
@@ -111,6 +142,14 @@ def cached(
         label=label,
         code_version=code_version,
         on_code_change=on_code_change,
+        expires=expires,
+        validate=validate,
+        best=best,
+        retry=retry,
+        on_error=on_error,
+        cooldown=cooldown,
+        wait=wait,
+        on_store_error=on_store_error,
         env=env,
     )
     home = cache if cache is None or isinstance(cache, Cache) else Cache(cache)
@@ -118,7 +157,7 @@ def cached(
     def decorate(function: Callable[..., Any]) -> Any:
         _check(function)
         wrapper = _wrapper(function)
-        wrapper.__dict__["__cachedeco__"] = Plan(function, options, home, default_cache)
+        wrapper.__dict__["__cachedeco__"] = Plan(function, options, home, default_cache, CacheItem)
         for verb in verbs.VERBS:
             bound = functools.partial(verb, wrapper)
             bound.__doc__ = verb.__doc__

@@ -56,6 +56,10 @@ class PreviousFailureError(CachedecoError, RuntimeError):
     traceback: str = ""
 
 
+class MissError(CachedecoError, LookupError):
+    """There is no stored result, and the cache has the mode in which nothing is computed."""
+
+
 class WaitTimeoutError(CachedecoError, TimeoutError):
     """Another caller's computation did not end within the time that this call waits."""
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from _thread import get_ident
 
 from cachedeco.errors import WaitCycleError
 
 _flights: dict[tuple[str, bytes, bytes], Flight] = {}
+boarded = _flights.get
+forget = _flights.pop
 _waiting: dict[int, Flight] = {}
 
 
@@ -27,45 +30,53 @@ class Flight:
         name: what is computed, for messages.
 
     Attributes:
+        place: what it is known by.
+        landed: held until it lands.
         thread: identifier of the thread.
         error: the exception that ended the function, if it raised.
         unstorable: whether the value could not be stored.
     """
 
-    __slots__ = ("_landed", "_place", "error", "name", "thread", "unstorable")
+    __slots__ = ("error", "landed", "name", "place", "thread", "unstorable")
 
     def __init__(self, folder: str, key: bytes, scope: bytes, name: str) -> None:
-        self._place = (folder, key, scope)
+        self.place = (folder, key, scope)
         self.name = name
         self.thread = get_ident()
         self.error: BaseException | None = None
         self.unstorable = False
-        self._landed = threading.Lock()
-        self._landed.acquire()
+        self.landed = threading.Lock()
+        self.landed.acquire()
 
     def board(self) -> Flight:
         """The flight to be on: this one, if there was none for its (key, scope), else the one that was."""
-        return _flights.setdefault(self._place, self)
+        return _flights.setdefault(self.place, self)
 
-    def land(self) -> None:
-        """Let those who wait go on. Harmless for a flight that was never boarded."""
-        if _flights.get(self._place) is self:
-            del _flights[self._place]
-        self._landed.release()
-
-    def wait(self) -> None:
+    def wait(self, deadline: float | None = None) -> bool:
         """Wait until it lands.
+
+        Args:
+            deadline: of the monotonic clock; None to wait as long as it takes.
+
+        Returns:
+            False when it has not landed by the deadline.
 
         Raises:
             WaitCycleError: it waits, directly or through others, for the calling thread.
         """
         me = get_ident()
-        # Entered before looking: of two threads that close a circle at once, one sees the other.
-        _waiting[me] = self
         try:
+            # Entered before looking: of two threads that close a circle at once, one sees the other.
+            _waiting[me] = self
             self._refuse_cycle(me)
-            with self._landed:
-                return
+            if deadline is None:
+                with self.landed:  # unlike a call of acquire, no signal can leave it taken
+                    return True
+            left = min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
+            landed = self.landed.acquire(timeout=left)
+            if landed:
+                self.landed.release()
+            return landed
         finally:
             _waiting.pop(me, None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from cachedeco.errors import StatusError
@@ -128,7 +127,8 @@ class CacheItem:
     @property
     def committed(self) -> datetime.datetime | None:
         """When it became READY, in UTC."""
-        return None if self._record.committed is None else _moment(self._record.committed)
+        record = self._record
+        return None if record.ended is None or record.status == Status.FAILED else _moment(record.ended)
 
     @property
     def seconds(self) -> float | None:
@@ -145,6 +145,8 @@ class CacheItem:
     @property
     def params(self) -> dict[str, Any]:
         """The parameters: scalars and short strings as they were, of others a short description."""
+        import json
+
         described = json.loads(self._record.params or "{}")
         return {name: each["value"] if "value" in each else each.get("preview") for name, each in described.items()}
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 
-from cachedeco.errors import OptionError
 from cachedeco.keys.arguments import Binder, Selection
 from cachedeco.keys.code import Code
 from cachedeco.keys.describe import describe
 from cachedeco.keys.key import make_key
-from cachedeco.keys.uri import FileName, Uri
+from cachedeco.keys.uri import Uri
+from cachedeco.outputs import Output
 from cachedeco.registry.attributes import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, Protocol
 
+    from cachedeco.item import CacheItem
+    from cachedeco.options import Options
+    from cachedeco.record import Record
     from cachedeco.registry.claims import Attribute
     from cachedeco.registry.digests import Signature
     from cachedeco.store import Store
@@ -28,13 +31,7 @@ if TYPE_CHECKING:
         def store(self) -> Store:
             """The opened cache folder."""
 
-OUTPUT_PARAMETER = "output"
-"""The parameter in which a function with ``output=`` gets the path that it writes to."""
-
 ANY_VERSION = 1 << 62
-
-CODE_POLICIES = ("recompute", "warn", "raise", "ignore")
-"""What a result of other code is: a miss, a hit with a warning, an error, a hit."""
 
 
 class Request:
@@ -50,21 +47,21 @@ class Request:
         key: 16 bytes.
         code: 16 bytes, digest of the code.
         scope: the code where it counts, else empty.
-        file_name: of the output; None for a function that returns a value.
+        names: file names of the output; None for a function that returns a value.
         below: only READY items below this version are considered.
         seen: the newest READY version that turned out unusable; 0 for none.
-        entered: whether the function has been run for this call.
+        attempts: how often the function has been run for this call.
     """
 
     __slots__ = (
         "args",
         "arguments",
+        "attempts",
         "below",
         "code",
-        "entered",
-        "file_name",
         "key",
         "kwargs",
+        "names",
         "params",
         "plan",
         "scope",
@@ -86,10 +83,18 @@ class Request:
         self.key = make_key(self.uri, params)
         self.code = plan.code.digest(params)
         self.scope = self.code if plan.code_counts else b""
-        self.file_name = None if plan.file_name is None else plan.file_name.render(arguments)
+        self.names = None if plan.output is None else plan.output.names(arguments)
         self.below = ANY_VERSION
         self.seen = 0
-        self.entered = False
+        self.attempts = 0
+
+    @classmethod
+    def plain(cls, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        """A call that is not looked up, so it has no key; only its output's names are worked out."""
+        request = cls.__new__(cls)
+        request.plan, request.args, request.kwargs, request.attempts = plan, args, kwargs, 0
+        request.names = None if plan.output is None else plan.output.names(plan.bind(args, kwargs))
+        return request
 
     def reject(self, version: int) -> None:
         """Look for older versions from now on: this one is no use here."""
@@ -124,13 +129,15 @@ class Plan:
         options: as given to `cached`.
         cache: where results go; None for the default cache at the time of the call.
         default_cache: gives the default cache.
+        make_item: makes the item that people see from a record.
 
     Attributes:
         name: module and qualified name, for people.
         code: digest of what runs.
         code_counts: whether a result of other code is no hit.
         file_digests: remembers files that are keyed by their content.
-        form: ``"value"`` or ``"file"``: what the function produces.
+        output: the files that the function writes; None when it returns a value.
+        form: ``"value"``, ``"file"`` or ``"files"``: what the function produces.
 
     Raises:
         OptionError: an option names what does not exist, or contradicts another one.
@@ -142,19 +149,21 @@ class Plan:
         options: Options,
         cache: HasStore | None,
         default_cache: Callable[[], HasStore],
+        make_item: Callable[[Record, Store], CacheItem],
     ) -> None:
         self.function = function
         self.options = options
         self.cache = cache
         self.default_cache = default_cache
+        self.make_item = make_item
         self.name = f"{function.__module__}.{function.__qualname__}"
         binder = Binder(function)
         self.bind = binder.bind
-        output = None if options.output is None else OUTPUT_PARAMETER
-        self.selection = Selection(binder, params=options.params, ignore=options.ignore, output=output)
+        self.output = None if options.output is None else Output(options.output, binder)
+        parameter = None if self.output is None else self.output.parameter
+        self.selection = Selection(binder, params=options.params, ignore=options.ignore, output=parameter)
         self.uri = Uri(function, options.uri, self.selection)
-        self.file_name = None if options.output is None else FileName(options.output, binder)
-        self.form = "value" if self.file_name is None else "file"
+        self.form = "value" if self.output is None else self.output.form
         self.code = Code(function, version=options.code_version)
         self.code_counts = options.on_code_change in {"recompute", "raise"}
         self.file_digests = _LateDigests(self)
@@ -162,7 +171,8 @@ class Plan:
 
     def __reduce__(self) -> tuple[object, ...]:
         # The code takes the text of its file along: where a worker unpickles it, the file may be another one.
-        return Plan, (self.function, self.options, self.cache, self.default_cache), {"code": self.code}
+        arguments = (self.function, self.options, self.cache, self.default_cache, self.make_item)
+        return Plan, arguments, {"code": self.code}
 
     def attributes(self, value: Any, arguments: Mapping[str, Any]) -> list[Attribute]:
         """The attributes of an item that holds a value.
@@ -193,39 +203,3 @@ class _LateDigests:
 
     def put(self, signature: Signature, digest: bytes, /) -> None:
         self._plan.store().file_digests.put(signature, digest)
-
-
-class Options:
-    """The options of `cached` that say how a function is keyed and stored; see there for their meaning."""
-
-    __slots__ = ("attrs", "code_version", "env", "ignore", "label", "on_code_change", "output", "params", "uri")
-
-    def __init__(
-        self,
-        *,
-        uri: str | Callable[[Mapping[str, Any]], str] | None,
-        params: Iterable[str] | Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]] | None,
-        ignore: Iterable[str],
-        output: str | None,
-        attrs: Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None,
-        label: str | None,
-        code_version: str | None,
-        on_code_change: str,
-        env: Iterable[str],
-    ) -> None:
-        if on_code_change not in CODE_POLICIES:
-            raise OptionError(f"on_code_change={on_code_change!r}: it is one of {', '.join(CODE_POLICIES)}")
-        if code_version is not None and not isinstance(code_version, str):
-            raise OptionError(f"code_version={code_version!r}: it is a str, such as {str(code_version)!r}")
-        names = tuple(env)
-        if isinstance(env, str) or not all(isinstance(name, str) and name for name in names):
-            raise OptionError(f"env={env!r}: it is a tuple of names of environment variables, such as ('HOME',)")
-        self.uri = uri
-        self.params = params
-        self.ignore = ignore
-        self.output = output
-        self.attrs = attrs
-        self.label = label
-        self.code_version = code_version
-        self.on_code_change = on_code_change
-        self.env = names

@@ -61,7 +61,7 @@ class Record:
         digest: 32 hex digits, XXH3-128 of the bytes.
         filename: name inside the item's folder; None for a value kept in the registry.
         created: microseconds since 1970, UTC.
-        committed: the same, of becoming READY.
+        ended: the same, of becoming READY or FAILED.
         duration: microseconds that the function ran.
         attempts: how often the function was tried; 0 for an item made by hand.
         cause: why it is FAILED or TRASH.
@@ -77,10 +77,10 @@ class Record:
         "attempts",
         "cause",
         "code",
-        "committed",
         "created",
         "digest",
         "duration",
+        "ended",
         "error",
         "ext",
         "filename",
@@ -114,7 +114,7 @@ class Record:
     digest: str | None
     filename: str | None
     created: int
-    committed: int | None
+    ended: int | None
     duration: int | None
     attempts: int
     cause: str | None
@@ -142,7 +142,7 @@ class Record:
             digest,
             self.filename,
             self.created,
-            self.committed,
+            self.ended,
             self.duration,
             self.attempts,
             self.cause,

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 INLINE_LIMIT = 4096
 """Bytes up to which a value is kept in the registry itself; a larger one becomes a file."""
 
@@ -22,3 +29,54 @@ LAST_POLL = 0.025
 
 DIRECTORY_VARIABLE = "CACHEDECO_DIR"
 """Environment variable with the folder of the default cache."""
+
+DISABLE_VARIABLE = "CACHEDECO_DISABLE"
+"""Environment variable that turns cached calls into plain calls, read when the library is imported."""
+
+REFRESH_VARIABLE = "CACHEDECO_REFRESH"
+"""Environment variable with a pattern of uris whose calls compute anew, read when the library is imported."""
+
+
+class Switches:
+    """What turns the cache off or makes it compute anew, for all threads of the process.
+
+    Attributes:
+        disabled: how many reasons there are to make plain calls; 0 for none.
+        refresh: pattern of uris, as in file names, whose calls compute anew; None for none.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.disabled = int(environment.get(DISABLE_VARIABLE, "").lower() not in {"", "0", "false", "no"})
+        self.refresh = environment.get(REFRESH_VARIABLE) or None
+        self._lock = threading.Lock()
+
+    def refreshes(self, uri: str) -> bool:
+        """Whether calls of this uri compute anew."""
+        from fnmatch import fnmatchcase
+
+        return self.refresh is not None and fnmatchcase(uri, self.refresh)
+
+    def disable(self, *, by: int) -> None:
+        """Add a reason to make plain calls, or take one back."""
+        with self._lock:
+            self.disabled += by
+
+
+switches = Switches(os.environ)
+
+
+class disabled:  # noqa: N801 - a context manager that reads like a word
+    """Make all cached calls of the process plain calls for the length of a ``with`` block.
+
+    Nothing is looked up, stored or waited for. Blocks may be nested.
+
+    Examples:
+        >>> with disabled():
+        ...     pass
+    """
+
+    def __enter__(self) -> None:
+        switches.disable(by=1)
+
+    def __exit__(self, *_: object) -> None:
+        switches.disable(by=-1)

@@ -17,9 +17,11 @@ class Store:
 
     Args:
         folder: absolute path of the cache folder; made when it is missing.
+        mode: what a miss does, see `Cache`.
 
     Attributes:
         folder: that path.
+        mode: what a miss does.
         pool: connections to the registry.
         claims: who computes what.
         items: records, and what people do with them.
@@ -29,8 +31,9 @@ class Store:
         RegistryError: the folder cannot be made.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, mode: str = "read-write") -> None:
         prepare(folder)
+        self.mode = mode
         self.folder = folder
         self.pool = Pool(Database(folder))
         self.claims = Claims(self.pool)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cachedeco.call import call, find
+from cachedeco.call import call
+from cachedeco.hits import find
 from cachedeco.item import CacheItem
 from cachedeco.plan import Request
 from cachedeco.status import Status

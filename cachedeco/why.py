@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from cachedeco.item import CacheItem
 from cachedeco.keys.describe import describe
 from cachedeco.registry.items import Filter
@@ -130,6 +128,8 @@ def _of_same_key(store: Store, request: Request, known: list[Record]) -> Why:
 
 
 def _code_differences(store: Store, request: Request, record: Record) -> list[Difference]:
+    import json
+
     before = json.loads(store.items.code_parts(bytes.fromhex(record.code or "")) or "{}")
     now = request.plan.code.parts(request.params)
     names = [*now, *(name for name in before if name not in now)]
@@ -139,6 +139,8 @@ def _code_differences(store: Store, request: Request, record: Record) -> list[Di
 
 
 def _of_other_arguments(store: Store, request: Request) -> Why:
+    import json
+
     plan = request.plan
     candidates = store.items.search(Filter(function=plan.name), newest_first=True, limit=_LOOK_AT)
     now = describe(request.params, plan.selection.secrets)

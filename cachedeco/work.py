@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 
-from cachedeco import notices
-from cachedeco.errors import InputChangedError, MissingOutputError, RegistryUnavailableError
-from cachedeco.files.staging import Staging, digest_of
+from cachedeco import notices, outputs
+from cachedeco.errors import InputChangedError, RegistryUnavailableError, StoreError
+from cachedeco.files.staging import Staging, measure
 from cachedeco.keys.content import still_same
-from cachedeco.plan import OUTPUT_PARAMETER
 from cachedeco.record import MISSING
 from cachedeco.registry.claims import Bytes, Wanted, new_token
 from cachedeco.registry.owner import live_tokens
+from cachedeco.run import run, run_uncached
 from cachedeco.settings import INLINE_LIMIT
 from cachedeco.status import Status
 from cachedeco.values import table
@@ -40,9 +40,10 @@ def compute(store: Store, request: Request, flight: Flight, above: int | None) -
         What the caller gets, or MISSING when somebody else was faster: look again.
     """
     work = Work(store, request, flight)
-    # Live before its row exists: otherwise another thread of ours could take the row for a leaked one.
-    live_tokens.add(work.token)
+    token = work.token
     try:
+        # Live before its row exists: otherwise another thread of ours could take the row for a leaked one.
+        live_tokens.add(token)
         if not work.claim(above):
             return MISSING
         try:
@@ -51,25 +52,12 @@ def compute(store: Store, request: Request, flight: Flight, above: int | None) -
             return run_uncached(request, f"there is no place for the output ({error}); computed without the cache")
         return work.keep(work.run())
     finally:
-        work.end()
-
-
-def run_uncached(request: Request, why: str) -> Any:
-    """Run the function without storing anything; its output file goes to a temporary folder.
-
-    Args:
-        request: the call.
-        why: said once per function.
-    """
-    plan = request.plan
-    notices.warn_once(plan.name, why.partition("(")[0], why)
-    request.entered = True
-    if request.file_name is None:
-        return plan.function(*request.args, **request.kwargs)
-    import tempfile
-    from pathlib import Path
-
-    return Path(_run_for_file(request, tempfile.mkdtemp(prefix="cachedeco-")))
+        # Here, not in a function: a second Ctrl-C may strike any Python function at its first instruction. A row
+        # whose token is not live is failed by the next claim or wait of this process.
+        ours = token in live_tokens
+        live_tokens.discard(token)
+        if ours:  # else this is a fork of the process that claimed
+            work.end()
 
 
 class Work:
@@ -88,7 +76,6 @@ class Work:
         self._staging: Staging | None = None
         self._ended = False
         self._may_be_ready = False
-        self._started = 0.0
         self._duration = 0
 
     def claim(self, above: int | None) -> bool:
@@ -110,49 +97,51 @@ class Work:
         return self._claim is not None
 
     def prepare(self) -> None:
-        """Make the place that an output file is written to.
+        """Make the place that output files are written to.
 
         Raises:
             OSError: it cannot be made.
         """
-        if self._request.file_name is not None:
+        if self._request.plan.output is not None:
             self._stage()
 
     def run(self) -> Any:
-        """Run the function; a failure is recorded before it is raised."""
-        request = self._request
-        request.entered = True
-        self._started = time.perf_counter()
+        """Run the function; a failure is recorded before it is raised.
+
+        Returns:
+            Its value; for a function with output files, their names.
+        """
+        started = time.perf_counter()
         try:
-            if request.file_name is None:
-                return request.plan.function(*request.args, **request.kwargs)
-            return _run_for_file(request, self._stage().folder)
+            return run(self._request, None if self._staging is None else self._staging.folder)
         except Exception as error:
-            self._stop_clock()
+            self._duration = round((time.perf_counter() - started) * 1e6)
             self._flight.error = error
-            self._fail("raised", _traceback(error))
+            self._fail("raised", traceback_text(error))
             raise
         finally:
-            self._stop_clock()
+            self._duration = round((time.perf_counter() - started) * 1e6)
 
     def keep(self, value: Any) -> Any:
-        """Store what the function returned; it reaches the caller even when that fails."""
+        """Store what the function returned; it reaches the caller even when that fails.
+
+        Raises:
+            StoreError: it fails, and the function has ``on_store_error="raise"``.
+        """
+        plan = self._request.plan
         if self.token not in live_tokens:
-            return value  # a fork of the process that claimed: the claim is the parent's
-        changed = still_same(self._request.params.values())
-        if changed:
-            return self._unstored(value, InputChangedError(f"the input {changed[0]} changed while it was used"))
+            # A fork of the process that claimed: the claim is the parent's.
+            return value if plan.output is None else plan.output.given(self._stage().folder, value)
         try:
-            return self._keep_value(value) if self._request.file_name is None else self._keep_file(value)
+            changed = still_same(self._request.params.values())
+            if changed:
+                raise InputChangedError(f"the input {changed[0]} changed while it was used")
+            return self._keep_value(value) if plan.output is None else self._keep_files(value)
         except Exception as error:  # noqa: BLE001 - whatever it is: it must not cost the caller the value
             return self._unstored(value, error)
 
     def end(self) -> None:
         """Let go of what is still claimed, however the caller leaves."""
-        if self.token not in live_tokens:
-            return  # a fork of the process that claimed
-        # First: should a signal strike below, the next claim of this process finds the row without a writer.
-        live_tokens.discard(self.token)
         if self._ended:
             return
         try:
@@ -167,9 +156,6 @@ class Work:
             key, token = self._request.key.hex(), self.token.hex()
             self._staging = Staging(self._store.item_folder(key, self._claimed().version, token))
         return self._staging
-
-    def _stop_clock(self) -> None:
-        self._duration = round((time.perf_counter() - self._started) * 1e6)
 
     def _keep_value(self, value: Any) -> Any:
         serializer = table.choose(value)
@@ -190,25 +176,25 @@ class Work:
             self._staging.discard()
         return value
 
-    def _keep_file(self, path: str) -> Any:
-        from pathlib import Path
-
-        staging = self._stage()
-        size, digest = digest_of(path)
+    def _keep_files(self, names: dict[str, str]) -> Any:
+        staging, output = self._stage(), self._request.plan.output
+        size, digest = measure(staging.folder)
         staging.publish()
-        filename = os.path.basename(path)
-        final = Path(staging.final, filename)
-        # The caller gets this path even if the claim was lost: nobody else writes there.
-        self._commit(final, Bytes(form="file", size=size, digest=digest, filename=filename))
-        return final
+        given = None if output is None else output.given(staging.final, names)
+        # The caller gets these paths even if the claim was lost: nobody else writes there.
+        self._commit(
+            given, Bytes(form=self._request.plan.form, size=size, digest=digest, filename=outputs.recorded(names))
+        )
+        return given
 
     def _commit(self, value: Any, stored: Bytes) -> bool:
         """Mark the claim READY; False when it is not ours any more."""
         claim, request = self._claimed(), self._request
         attributes = request.plan.attributes(value, request.arguments)
         self._may_be_ready = True
+        figures = {"duration": self._duration, "attempts": request.attempts}
         try:
-            mine = self._store.claims.commit(claim, stored, attributes, duration=self._duration, attempts=1)
+            mine = self._store.claims.commit(claim, stored, attributes, **figures)
         except RegistryUnavailableError:
             # It may have happened all the same; the row alone knows.
             if self._store.claims.outcome(claim.id).status != Status.READY:
@@ -221,21 +207,19 @@ class Work:
     def _unstored(self, value: Any, error: Exception) -> Any:
         plan = self._request.plan
         self._flight.unstorable = True
-        notices.warn_once(
-            plan.name,
-            type(error).__name__,
-            f"the result was computed and returned, but could not be stored: {error or type(error).__name__}",
-        )
         given = value
-        if self._request.file_name is not None:
-            from pathlib import Path
-
+        if plan.output is not None:
             staging = self._stage()
-            given = Path(value if os.path.exists(value) else os.path.join(staging.final, os.path.basename(value)))
-            self._staging = None  # the file is the caller's from now on
-        self._fail("store", _traceback(error))
+            folder = staging.final if os.path.isdir(staging.final) else staging.folder
+            given = plan.output.given(folder, value)
+            self._staging = None  # the files are the caller's from now on
+        self._fail("store", traceback_text(error))
         if self._staging is not None and not self._may_be_ready:
             self._staging.discard()
+        message = f"the result was computed, but could not be stored: {error or type(error).__name__}"
+        if plan.options.on_store_error == "raise":
+            raise StoreError(f"{plan.name}: {message}; it is the attribute `value` of this error", value=given) from error
+        notices.warn_once(plan.name, type(error).__name__, f"{message}; it was returned")
         return given
 
     def _claimed(self) -> Claim:
@@ -246,8 +230,9 @@ class Work:
     def _fail(self, cause: str, error: str) -> None:
         if self.token not in live_tokens:
             return  # a fork of the process that claimed
+        figures = {"duration": self._duration, "attempts": self._request.attempts}
         try:
-            failed = self._store.claims.fail(self._claimed(), cause, error, duration=self._duration, attempts=1)
+            failed = self._store.claims.fail(self._claimed(), cause, error, **figures)
         except RegistryUnavailableError:
             return  # `end` lets it go, or the next claim of this process does
         self._ended = True
@@ -255,27 +240,13 @@ class Work:
             self._staging.discard()
 
 
-def _run_for_file(request: Request, folder: str) -> str:
-    """Run a function that writes its output into a folder; returns the file's path."""
-    from pathlib import Path
-
-    name = request.file_name or ""
-    path = os.path.join(folder, name)
-    request.plan.function(*request.args, **{**request.kwargs, OUTPUT_PARAMETER: Path(path)})
-    if not os.path.isfile(path):
-        raise MissingOutputError(
-            f"{request.plan.name} returned without writing its output {name!r}; "
-            f"write to the path that it gets as `{OUTPUT_PARAMETER}`",
-            filename=name,
-        )
-    return path
-
-
-def _traceback(error: BaseException) -> str:
+def traceback_text(error: BaseException) -> str:
     """The traceback as text, without this package's own frames at its top."""
     import traceback
 
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith("cachedeco."):
         frame = frame.tb_next
-    return "".join(traceback.format_exception(type(error), error, frame or error.__traceback__))
+    text = "".join(traceback.format_exception(type(error), error, frame or error.__traceback__))
+    # A message may hold what is no text, such as a part of a file name; the registry takes text only.
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -41,8 +41,8 @@ class Staging:
 
     def publish(self) -> None:
         """Make everything read-only and move it into place."""
-        for name in os.listdir(self.folder):
-            os.chmod(os.path.join(self.folder, name), 0o444)
+        for path in files_in(self.folder):
+            os.chmod(path, 0o444)
         os.rename(self.folder, self.final)
 
     def discard(self) -> None:
@@ -97,6 +97,43 @@ class DigestingFile(io.RawIOBase):
     def digest(self) -> bytes:
         """16 bytes, XXH3-128 of what was written."""
         return self._hash.digest()
+
+
+def files_in(folder: str) -> list[str]:
+    """All files below a folder, links not followed, in the order of their paths."""
+    found = []
+    for place, _, names in os.walk(folder):
+        found += [os.path.join(place, name) for name in names]
+    return sorted(path for path in found if not os.path.islink(path))
+
+
+def size_in(folder: str) -> int:
+    """Bytes of all files below a folder.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    os.stat(folder)
+    return sum(os.stat(path).st_size for path in files_in(folder))
+
+
+def measure(folder: str) -> tuple[int, bytes]:
+    """Size and XXH3-128 of the files below a folder.
+
+    One file has the digest of its bytes; several, or files in folders, that of their names and digests.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    digests = {os.path.relpath(path, folder): digest_of(path) for path in files_in(folder)}
+    size = sum(size for size, _ in digests.values())
+    if len(digests) == 1 and os.sep not in next(iter(digests)):
+        return size, next(iter(digests.values()))[1]
+    total = xxhash.xxh3_128()
+    for name, (_, digest) in digests.items():
+        encoded = os.fsencode(name)
+        total.update(len(encoded).to_bytes(8, "little") + encoded + digest)
+    return size, total.digest()
 
 
 def digest_of(path: str) -> tuple[int, bytes]:

@@ -115,10 +115,10 @@ class Binder:
             name: a parameter; ``*args`` and ``**kwargs`` have no default.
         """
         shape = self._shape
-        keywords = self._stub.__kwdefaults__ or {}
+        keywords: dict[str, object] = self._stub.__kwdefaults__ or {}
         if name in keywords:
             return keywords[name]
-        defaults = self._stub.__defaults__ or ()
+        defaults: tuple[object, ...] = self._stub.__defaults__ or ()
         ordered = shape.positional_only + shape.positional
         with_default = ordered[len(ordered) - len(defaults) :]
         return MISSING if name not in with_default else defaults[with_default.index(name)]

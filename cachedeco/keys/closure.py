@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from types import BuiltinFunctionType, CellType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from weakref import WeakKeyDictionary
 
 from cachedeco.keys.code_watch import EMPTY, contents
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CODE = (FunctionType, ModuleType, type, staticmethod, classmethod, property, functools.cached_property)
+_slots: WeakKeyDictionary[type, list[tuple[str, MemberDescriptorType]]] = WeakKeyDictionary()
 _HOLDERS = (functools.partial, MethodType)
 
 
@@ -44,16 +46,20 @@ def vars_of(value: object) -> dict[str, object]:
 def attributes_of(value: object) -> list[tuple[str, object]]:
     """Return what an instance has in its dictionary and its slots."""
     found = list(vars_of(value).items())
-    for base in type(value).__mro__[:-1]:
-        slots = base.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else tuple(slots):
-            private = name.startswith("__") and not name.endswith("__")
-            member = base.__dict__.get(f"_{base.__name__.lstrip('_')}{name}" if private else name)
-            if isinstance(member, MemberDescriptorType):
-                try:
-                    found.append((name, member.__get__(value, type(value))))
-                except AttributeError:
-                    continue
+    kind = type(value)
+    members = _slots.get(kind)
+    if members is None:
+        members = _slots[kind] = [
+            (name, member)
+            for base in kind.__mro__[:-1]
+            for name, member in vars(base).items()
+            if isinstance(member, MemberDescriptorType)
+        ]
+    for name, member in members:
+        try:
+            found.append((name, member.__get__(value, kind)))
+        except AttributeError:
+            continue
     return found
 
 

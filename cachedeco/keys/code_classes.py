@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import CodeType, FunctionType
+
 from cachedeco.keys import code_origin
 from cachedeco.keys.code_describe import describe, of_value
 
@@ -9,12 +11,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachedeco.keys.code_graph import Graph, Node, Pieces
 
+# What says where the class is, what is counted elsewhere, and what others keep in a class while it is used.
 _NO_MEANING = frozenset(
     "__module__ __qualname__ __dict__ __weakref__ __doc__ __firstlineno__ __static_attributes__ "
     "__annotations__ __annotate__ __annotate_func__ __annotations_cache__ __conditional_annotations__ "
     "__abstractmethods__ _abc_impl __orig_bases__ __parameters__ __type_params__ __signature__ "
     "__classcell__ __classdictcell__ __dataclass_params__ __dataclass_fields__ __attrs_attrs__ "
-    "__attrs_props__ _is_protocol".split()
+    "__attrs_props__ _is_protocol "
+    "__slotnames__ __protocol_attrs__ __callable_proto_members_only__ __non_callable_proto_members__ "
+    "__mutable_keys__ __readonly_keys__".split()
 )
 _GENERATED_PREFIXES = ("__pydantic_", "_abc_")
 _FIELD_TABLES = ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")
@@ -44,27 +49,35 @@ def expand(graph: Graph, cls: type, node: Node) -> None:
         _add_members(graph, enumerated, node)
     _add_fields(graph, cls, node)
     for name, value in tuple(members.items()):
-        if not _is_generated(cls, name, value, enumerated if isinstance(enumerated, dict) else {}):
+        if _is_from_attrs(value):
+            node.lines.append((name, ["generated"]))
+        elif not _is_generated(name, value, enumerated if isinstance(enumerated, dict) else {}):
             node.lines.append((name, describe(graph, value, f"{cls.__qualname__}.{name}")))
 
 
-def _is_generated(cls: type, name: str, value: object, enumerated: dict[str, object]) -> bool:
+def _is_generated(name: str, value: object, enumerated: dict[str, object]) -> bool:
+    """Tell whether a member was made by the standard library from what is counted elsewhere."""
     if name in _NO_MEANING or name.startswith(_GENERATED_PREFIXES) or name in enumerated:
         return True
-    code = getattr(value, "__code__", None) or getattr(getattr(value, "__wrapped__", None), "__code__", None)
-    if code is not None:
-        written = str(code.co_qualname).startswith(_GENERATED_CODE)
-        named_tuple = str(getattr(value, "__globals__", {}).get("__name__")).startswith("namedtuple_")
-        return (
-            written
-            or named_tuple
-            or (bool(enumerated) and code_origin.of_file(code.co_filename)[0] == "standard")
-        )
+    if type(value).__name__ == "_tuplegetter":
+        return True
+    function = getattr(value, "__func__", value)
+    written = getattr(getattr(function, "__wrapped__", function), "__code__", None)
+    if not isinstance(function, FunctionType) or not isinstance(written, CodeType):
+        return bool(enumerated) and name.startswith("_")
+    module = str(function.__globals__.get("__name__"))
     return (
-        "_member_map_" in vars(cls)
-        and name.startswith("_")
-        and not callable(getattr(value, "__func__", None))
+        written.co_qualname.startswith(_GENERATED_CODE)
+        or module.startswith("namedtuple_")
+        or (module == "collections" and written.co_qualname.startswith("namedtuple.<locals>."))
+        or (module in {"dataclasses", "typing"} and name.startswith("__"))
+        or (module == "enum" and bool(enumerated))
     )
+
+
+def _is_from_attrs(value: object) -> bool:
+    """Tell whether attrs wrote the method: from the fields, and with hashes in it that differ by process."""
+    return isinstance(value, FunctionType) and value.__code__.co_filename.startswith("<attrs generated ")
 
 
 def _add_members(graph: Graph, enumerated: dict[str, object], node: Node) -> None:

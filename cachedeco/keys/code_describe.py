@@ -171,9 +171,14 @@ def _parts(graph: Graph, value: object) -> Iterator[tuple[str, object]]:
 
 def of_value(graph: Graph, value: object, where: str) -> Pieces:
     """Return a value by its fingerprint; the classes of what it holds join the graph."""
+    kind = type(value)
+    if value is None or kind is bool or (kind is int and abs(value) < _SHOWN_BELOW):  # type: ignore[operator]
+        return [repr(value)]
+    if kind.__module__ == "logging" and kind.__name__ in {"Logger", "RootLogger"}:
+        # Nearly every module has one; where it writes is not data.
+        return [f"logger {getattr(value, 'name', '')}"]
     for cls in sorted(code_values.classes_in((value,)), key=code_origin.class_title):
         of_class(graph, cls)
-    kind = type(value)
     graph.hold(value)
     measured = measure(value, where)
     whole = measured is not None
@@ -183,14 +188,8 @@ def of_value(graph: Graph, value: object, where: str) -> Pieces:
         return ["object of ", *of_class(graph, kind), ", counted by its class only"]
     if not code_values.is_immutable(value):
         graph.watch.value(lambda: measure_again(value, where, whole=whole), measured)
-    return [f"{_shown(value)} ({measured.hex()})"]
-
-
-def _shown(value: object) -> str:
     # Texts are not shown: among a module's globals are passwords.
-    if value is None or isinstance(value, (bool, float)):
-        return repr(value)
-    return repr(value) if isinstance(value, int) and abs(value) < _SHOWN_BELOW else type(value).__qualname__
+    return [f"{repr(value) if kind is float else kind.__qualname__} ({measured.hex()})"]
 
 
 def named(graph: Graph, namespace: dict[str, object], name: str) -> Pieces:

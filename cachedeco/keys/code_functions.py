@@ -36,9 +36,16 @@ def own_text(function: FunctionType) -> tuple[bytes, Callable[[], str], CodeType
 
 
 def _is_ours(decorator: _ast.expr, namespace: Mapping[str, object]) -> bool:
-    """Tell whether a decorator is one of this library's; one whose name is unknown is not."""
+    """Tell whether a decorator is one of this library's.
+
+    A name that is gone (deleted, local to another function, not sent to a worker) is taken at its word.
+    """
     chain = code_tree.decorator_chain(decorator)
-    value: object = namespace.get(chain[0]) if chain else None
+    if not chain:
+        return False
+    if chain[0] not in namespace:
+        return chain[-1] == "cached"
+    value = namespace[chain[0]]
     for name in chain[1:]:
         value = vars(value).get(name) if isinstance(value, ModuleType) else None
     value = closure.underlying(value)

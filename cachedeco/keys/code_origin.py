@@ -25,8 +25,12 @@ USER = ("user", "", "")
 _LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 _METADATA_SUFFIXES = (".dist-info", ".egg-info")
 _OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_STANDARD_FOLDERS = tuple(
-    {os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.realpath(os.__file__)) + os.sep}
+_PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+_STANDARD_FOLDERS = (
+    os.path.dirname(os.__file__) + os.sep,
+    os.path.dirname(os.path.realpath(os.__file__)) + os.sep,
+    os.path.join(sys.base_exec_prefix, sys.platlibdir, _PYTHON) + os.sep,
+    os.path.join(sys.base_exec_prefix, "DLLs") + os.sep,
 )
 
 _origins: dict[str, Origin] = {}

@@ -47,11 +47,24 @@ def name_of(node: Function) -> str:
     return "<lambda>" if isinstance(node, _ast.Lambda) else node.name
 
 
-def extent(node: Function) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return where the function's body begins and ends, as (line, column)."""
-    body: list[_ast.stmt] | list[_ast.expr] = [node.body] if isinstance(node, _ast.Lambda) else node.body
-    first, last = body[0], body[-1]
-    return (first.lineno, first.col_offset), (last.end_lineno or last.lineno, last.end_col_offset or 0)
+class marked:  # noqa: N801  used as a context manager only
+    """Give a lambda another body, a constant that is nowhere else, for as long as the context lasts."""
+
+    def __init__(self, node: Function) -> None:
+        self.node = node
+        self.body: Any = node.body
+
+    def __enter__(self) -> str:
+        mark = f"cachedeco mark {id(self.node)}"
+        constant = _ast.Constant(value=mark, **_position(self.node))
+        if isinstance(self.node, _ast.Lambda):
+            self.node.body = constant
+        else:
+            self.node.body = [_ast.Return(value=constant, **_position(self.node))]
+        return mark
+
+    def __exit__(self, *_: object) -> None:
+        self.node.body = self.body
 
 
 def normalise(tree: _ast.Module) -> None:
@@ -71,6 +84,8 @@ def normalise(tree: _ast.Module) -> None:
             in_function = True
         elif isinstance(node, _ast.ClassDef):
             in_function = False
+        elif isinstance(node, _ast.JoinedStr):
+            node.values[:] = _joined(node.values)
         for field in node._fields:
             value = getattr(node, field, None)
             if isinstance(value, _ast.AST):
@@ -129,6 +144,21 @@ def _statements(statements: list[_ast.stmt], *, in_function: bool) -> list[_ast.
     return kept or [_ast.Pass(**_position(statements[0]))]
 
 
+def _joined(values: list[_ast.expr]) -> list[_ast.expr]:
+    """Join the constant stretches of a formatted text; Python versions divide them differently."""
+    joined: list[_ast.expr] = []
+    for value in values:
+        last = joined[-1] if joined else None
+        if isinstance(value, _ast.Constant) and isinstance(value.value, str):
+            if not value.value:
+                continue
+            if isinstance(last, _ast.Constant) and isinstance(last.value, str):
+                joined[-1] = _ast.Constant(value=last.value + value.value, **_position(last))
+                continue
+        joined.append(value)
+    return joined
+
+
 def _without_annotation(statement: _ast.AnnAssign) -> _ast.stmt:
     if statement.value is not None:
         return _ast.Assign(targets=[statement.target], value=statement.value, **_position(statement))
@@ -137,7 +167,7 @@ def _without_annotation(statement: _ast.AnnAssign) -> _ast.stmt:
     return statement
 
 
-def _position(node: _ast.stmt | _ast.expr) -> dict[str, Any]:
+def _position(node: _ast.AST) -> dict[str, Any]:
     names = ("lineno", "col_offset", "end_lineno", "end_col_offset")
     return {name: getattr(node, name, None) for name in names}
 
@@ -200,4 +230,7 @@ def text(tree: _ast.AST) -> str:
     """Return the tree as source text, for people."""
     import ast
 
-    return ast.unparse(tree)
+    try:
+        return ast.unparse(tree)
+    except RecursionError:
+        return encode(tree).decode()

@@ -9,6 +9,7 @@ from cachedeco.keys import closure, code_origin
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 NO_CLASSES: frozenset[type] = frozenset()
 
@@ -64,21 +65,29 @@ def classes_in(values: Iterable[object]) -> frozenset[type]:
     seen: set[int] = set()
     batch = list(values)
     keep: list[object] = []
-    while batch:
-        interesting = {kind: _kind(kind) for kind in set(map(type, batch))}
-        if not any(interesting.values()):
+    while True:
+        kinds = {kind: meaning for kind in set(map(type, batch)) if (meaning := _kind(kind))}
+        if not kinds:
             break
-        found.update(kind for kind, meaning in interesting.items() if meaning >= _PACKAGED)
-        deep = {kind for kind, meaning in interesting.items() if meaning not in {_LEAF, _PACKAGED}}
-        parts: list[Iterable[object]] = []
-        for item in batch:
-            if type(item) in deep and id(item) not in seen:
-                seen.add(id(item))
-                parts.extend(_parts(item))
+        found.update(kind for kind, meaning in kinds.items() if meaning >= _PACKAGED)
         # Parts made on the way must live on, or their addresses would be used again and look already seen.
         keep.append(batch)
-        batch = list(chain.from_iterable(parts))
+        batch = [part for kind, meaning in kinds.items() for part in _parts_of_all(kind, meaning, batch, seen)]
     return frozenset(found) if found else NO_CLASSES
+
+
+def _parts_of_all(kind: type, meaning: int, batch: list[object], seen: set[int]) -> Iterable[object]:
+    """Return the parts of all values of one type that have not been seen; in C for the plain containers."""
+    if meaning == _PACKAGED:
+        return ()
+    values: dict[int, Any] = {id(value): value for value in batch if type(value) is kind}
+    fresh = [value for place, value in values.items() if place not in seen]
+    seen.update(values)
+    if kind is dict:
+        return chain(chain.from_iterable(fresh), chain.from_iterable(map(dict.values, fresh)))
+    if kind in _CONTAINERS:
+        return chain.from_iterable(fresh)
+    return chain.from_iterable(part for value in fresh for part in _parts(value))
 
 
 def _kind(kind: type) -> int:
@@ -114,9 +123,6 @@ _CODE_TYPES = frozenset(("function", "module", "builtin_function_or_method"))
 
 def _parts(item: object) -> Iterable[Iterable[object]]:
     kind = type(item)
-    if kind in _CONTAINERS and kind is not dict:
-        yield item  # type: ignore[misc]
-        return
     if kind.__name__ in _CODE_TYPES and kind.__module__ == "builtins":
         return
     if isinstance(item, dict):

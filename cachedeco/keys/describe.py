@@ -1,7 +1,8 @@
 """Descriptions of parameters for people: stored beside a result, shown by searches and explanations.
 
 No ``repr`` of a foreign object is called for a preview: it may be huge, slow, or raise. Nor are its
-attributes shown, for its author may have taken care to hide a password. There remains its type; of arrays the shape.
+attributes shown, for its author may have taken care to hide a password. There remains its type; of arrays
+the shape.
 """
 
 from __future__ import annotations

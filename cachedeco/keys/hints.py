@@ -135,8 +135,12 @@ class _Reader:
         self.seen: set[int] = set()
 
     def visit(self, annotation: Any, *, outermost: bool) -> None:
-        if isinstance(annotation, str) or hasattr(annotation, "__forward_arg__"):
+        texts: set[str] = set()
+        while isinstance(annotation, str) or hasattr(annotation, "__forward_arg__"):
             text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+            if text in texts:  # a variable that holds its own name
+                return
+            texts.add(text)
             annotation = self.resolve(text)
         if annotation is None or isinstance(annotation, type) or id(annotation) in self.seen:
             return

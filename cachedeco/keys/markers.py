@@ -211,5 +211,4 @@ def _same(value: object, other: object, name: str) -> bool:
         return False
     from cachedeco.keys import fingerprint
 
-    digest: bytes = fingerprint.digest(value, name)
-    return digest == fingerprint.digest(other, name)
+    return fingerprint.digest(value, name) == fingerprint.digest(other, name)

@@ -173,7 +173,7 @@ def _match(text: Text, code: CodeType) -> Source | None:
         if parsed is None:
             continue
         path = _path_to(parsed.raw, code)
-        node = _node_of(parsed.tree, code) if path is not None else None
+        node = _node_of(parsed, code, path) if path is not None else None
         if path is not None and node is not None:
             used = _follow(parsed.normalised, path)
             return Source(node, used if used is not None and used.co_name == code.co_name else code)
@@ -250,33 +250,23 @@ def _same_code(one: CodeType, other: CodeType) -> bool:
     return all(map(_same_code, _inner(one), _inner(other)))
 
 
-def _node_of(tree: _ast.Module, code: CodeType) -> Function | None:
+def _node_of(parsed: _Parsed, code: CodeType, path: tuple[int, ...]) -> Function | None:
     candidates: list[Function] = []
-    for node in code_tree.walk(tree):
+    for node in code_tree.walk(parsed.tree):
         if code_tree.is_function(node) and code_tree.name_of(node) == code.co_name:
             decorators = getattr(node, "decorator_list", [])
             if min(item.lineno for item in (node, *decorators)) == code.co_firstlineno:
                 candidates.append(node)
     if len(candidates) > 1:
-        candidates = _around(candidates, code)
+        candidates = [node for node in candidates if _is_at(parsed, node, code, path)]
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _around(candidates: list[Function], code: CodeType) -> list[Function]:
-    """Return the innermost candidates whose body holds all the positions of the code's instructions."""
-    spans = [
-        ((line, column), (end_line, end_column))
-        for line, end_line, column, end_column in code.co_positions()
-        if line and end_line and column is not None and end_column
-    ]
-    if not spans:
-        return []
-    first, last = min(start for start, _ in spans), max(end for _, end in spans)
-    holding = [
-        (start, end, node)
-        for node in candidates
-        for start, end in [code_tree.extent(node)]
-        if start <= first and last <= end
-    ]
-    innermost = max((start for start, _, _ in holding), default=None)
-    return [node for start, _, node in holding if start == innermost]
+def _is_at(parsed: _Parsed, node: Function, code: CodeType, path: tuple[int, ...]) -> bool:
+    """Tell whether the node compiles to the code at the path, by compiling it with another body."""
+    with code_tree.marked(node) as mark, _compiling, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        flags = code.co_flags & _FUTURE_FEATURES | _TOP_LEVEL_AWAIT
+        module = compile(parsed.tree, code.co_filename, "exec", flags, dont_inherit=True)
+    found = _follow(module, path)
+    return found is not None and mark in found.co_consts

@@ -343,7 +343,7 @@ class FileName:
             ) from error
         if size > _LONGEST:
             raise OptionError(
-                f"{self._what} comes out as {name[:60]!r}... of {size} bytes; file names have at most {_LONGEST}"
+                f"{self._what} comes out as {name[:60]!r}..., {size} bytes; file names have up to {_LONGEST}"
             )
         return name
 

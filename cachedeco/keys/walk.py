@@ -178,7 +178,7 @@ class Walk:
         if kind is not object:
             ways.append(f"call cachedeco.register_hasher({kind.__name__}, function)")
         return KeyingError(
-            f"{shown} is a {kind.__module__}.{kind.__qualname__}, which cannot be part of the key of argument "
-            f"{self._name!r}: {reason}. Ways out: {', or '.join(ways)}.",
+            f"{shown} is a {kind.__module__}.{kind.__qualname__}, which cannot be part of the key of "
+            f"argument {self._name!r}: {reason}. Ways out: {', or '.join(ways)}.",
             path=path,
         )

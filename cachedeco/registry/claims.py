@@ -12,6 +12,7 @@ import time
 
 from cachedeco.registry import owner as owners
 from cachedeco.registry.statements import QUERIES
+from cachedeco.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,6 +155,16 @@ class Claims:
         row: Hit | None = self._pool.read(QUERIES["best_of_any_code"], (key, form, below))
         return row
 
+    def by_id(self, id_: int) -> Hit | None:
+        """A READY item as the statement ``best`` gives it; None when it is READY no more."""
+        row: Hit | None = self._pool.read(QUERIES["hit_of"], (id_,))
+        return row
+
+    def last_failure(self, key: bytes, scope: bytes) -> tuple[int | None, str | None] | None:
+        """When the last try of a (key, scope) raised, and its traceback; None if it did not raise."""
+        row = self._pool.read(QUERIES["last_end"], (key, scope))
+        return (row[1], row[2]) if row is not None and row[0] == Status.FAILED else None
+
     def running(self, key: bytes, scope: bytes) -> Running | None:
         """The claim that is computing a (key, scope); claims of ours without a writer are failed first."""
         row = self._pool.read(QUERIES["running"], (key, scope))
@@ -185,7 +196,7 @@ class Claims:
         def work(con: sqlite3.Connection) -> Claim | None:
             for id_, other in con.execute(QUERIES["claims_of_owner"], (owner.id,)).fetchall():
                 if other not in owners.live_tokens:
-                    con.execute(QUERIES["fail"], ("abandoned", None, 1, id_, other))
+                    con.execute(QUERIES["fail"], ("abandoned", now, None, 1, id_, other))
             if con.execute(QUERIES["running"], (wanted.key, wanted.scope)).fetchone() is not None:
                 return None
             if above is not None:
@@ -246,7 +257,8 @@ class Claims:
         """
 
         def work(con: sqlite3.Connection) -> bool:
-            touched = con.execute(QUERIES["fail"], (cause, duration, attempts, claim.id, claim.token)).rowcount
+            parameters = (cause, time.time_ns() // 1000, duration, attempts, claim.id, claim.token)
+            touched = con.execute(QUERIES["fail"], parameters).rowcount
             if touched and error is not None:
                 con.execute(QUERIES["error_text"], (error, claim.id))
             return bool(touched)

@@ -154,8 +154,8 @@ class Items:
 
         def work(con: sqlite3.Connection) -> int:
             version = con.execute(QUERIES["next_version"], (key, uri)).fetchone()[0]
-            committed = now if status == Status.READY else None
-            row = (key, version, int(status), token, filename, now, committed, ext, label)
+            ended = now if status in (Status.READY, Status.FAILED) else None
+            row = (key, version, int(status), token, filename, now, ended, ext, label)
             id_ = con.execute(QUERIES["insert_item"], row).lastrowid or 0
             con.execute(QUERIES["insert_details"], (id_, None, params))
             for attribute in attributes:
@@ -189,9 +189,9 @@ class Items:
             False when it has another status by now, or is a claim: nothing was changed.
         """
         form = None if size is None else "file"
-        committed = time.time_ns() // 1000 if after == Status.READY else None
+        ended = time.time_ns() // 1000
         cause = "raised" if after == Status.FAILED else None
-        row = (int(after), form, size, digest, committed, cause, id_, int(before))
+        row = (int(after), form, size, digest, ended, cause, id_, int(before))
 
         def work(con: sqlite3.Connection) -> bool:
             moved = con.execute(QUERIES["move"], row).rowcount == 1

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+# Held around a fork: a second thread that forks would replace the gates at which others wait.
+_forking = threading.Lock()
 _FORK_WAIT = 10.0
 
 
@@ -211,6 +213,7 @@ def _close(idle: list[Connection]) -> None:
 
 
 def _before_fork() -> None:
+    _forking.acquire()
     for pool in list(_pools):
         pool._before_fork()
 
@@ -218,9 +221,12 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     for pool in list(_pools):
         pool._after_fork_in_parent()
+    _forking.release()
 
 
 def _after_fork_in_child() -> None:
+    global _forking  # noqa: PLW0603 - the parent's thread lets go of its own
+    _forking = threading.Lock()
     for pool in list(_pools):
         pool._after_fork_in_child()
 

@@ -14,6 +14,18 @@ FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id
 WHERE i.key = ? AND i.code IS NOT NULL AND i.status = 3 AND i.form = ? AND i.version < ?
 ORDER BY i.version DESC LIMIT 1
 
+-- name: hit_of
+-- One READY item as ``best`` gives it.
+SELECT i.id, i.version, i.token, i.serializer, i.size, i.digest, i.filename, v.data
+FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id
+WHERE i.id = ? AND i.status = 3
+
+-- name: last_end
+-- How the last try of a (key, scope) ended; tries that tell nothing of the function are passed over.
+SELECT i.status, i.ended, d.error FROM items AS i LEFT JOIN details AS d ON d.item = i.id
+WHERE i.key = ? AND i.scope = ? AND (i.status IN (3, -1) OR (i.status = 2 AND i.cause = 'raised'))
+ORDER BY i.version DESC LIMIT 1
+
 -- name: running
 -- The claim that is computing a (key, scope).
 SELECT id, version, owner, token FROM items
@@ -46,7 +58,7 @@ INSERT OR IGNORE INTO codes (digest, parts) VALUES (?, ?)
 
 -- name: commit
 -- Touches a row only while it is still this token's claim: a zombie's late commit finds none.
-UPDATE items SET status = 3, form = ?, serializer = ?, size = ?, digest = ?, filename = ?, committed = ?,
+UPDATE items SET status = 3, form = ?, serializer = ?, size = ?, digest = ?, filename = ?, ended = ?,
     duration = ?, attempts = ?
 WHERE id = ? AND token = ? AND status = 1
 
@@ -54,7 +66,7 @@ WHERE id = ? AND token = ? AND status = 1
 INSERT INTO inline_values (item, data) VALUES (?, ?)
 
 -- name: fail
-UPDATE items SET status = 2, cause = ?, duration = ?, attempts = ? WHERE id = ? AND token = ? AND status = 1
+UPDATE items SET status = 2, cause = ?, ended = ?, duration = ?, attempts = ? WHERE id = ? AND token = ? AND status = 1
 
 -- name: error_text
 UPDATE details SET error = ? WHERE item = ?
@@ -90,7 +102,7 @@ UPDATE items SET former = status, status = -1, cause = ? WHERE id = ? AND status
 UPDATE items SET former = status, status = -1, cause = 'removed' WHERE key = ? AND status IN (0, 2, 3)
 
 -- name: insert_item
-INSERT INTO items (key, version, status, scope, token, filename, created, committed, attempts, ext, label)
+INSERT INTO items (key, version, status, scope, token, filename, created, ended, attempts, ext, label)
 VALUES (?, ?, ?, x'', ?, ?, ?, ?, 0, ?, ?)
 
 -- name: status
@@ -98,7 +110,7 @@ SELECT status FROM items WHERE id = ?
 
 -- name: move
 -- One move of an item made by hand: only from the status that the caller saw.
-UPDATE items SET status = ?, form = ?, size = ?, digest = ?, committed = ?, cause = ?
+UPDATE items SET status = ?, form = ?, size = ?, digest = ?, ended = ?, cause = ?
 WHERE id = ? AND status = ? AND owner IS NULL
 
 -- name: insert_attribute
@@ -124,6 +136,6 @@ INSERT OR REPLACE INTO file_digests (path, size, mtime_ns, ctime_ns, inode, dige
 
 -- name: record
 SELECT i.id, i.key, k.uri, i.version, i.status, i.scope, i.token, i.owner, i.form, i.serializer, i.size, i.digest,
-    i.filename, i.created, i.committed, i.duration, i.attempts, i.cause, i.code, i.ext, i.label, d.function,
+    i.filename, i.created, i.ended, i.duration, i.attempts, i.cause, i.code, i.ext, i.label, d.function,
     d.params, d.error
 FROM items AS i JOIN keys AS k ON k.key = i.key LEFT JOIN details AS d ON d.item = i.id

@@ -33,13 +33,13 @@ CREATE TABLE items (
     scope      BLOB NOT NULL,          -- the code, or empty: what makes two computations of a key the same work
     token      BLOB NOT NULL,          -- 16 random bytes: names the item's folder; a claim is known by it
     owner      INTEGER,                -- of a claim; NULL for items made by hand
-    form       TEXT,                   -- 'value' or 'file'; NULL while there are no bytes
+    form       TEXT,                   -- 'value', 'file' (or folder), 'files'; NULL while there are no bytes
     serializer TEXT,                   -- of a value
     size       INTEGER,                -- bytes
     digest     BLOB,                   -- XXH3-128 of the bytes
-    filename   TEXT,                   -- inside the item's folder; NULL for a value kept inline
+    filename   TEXT,                   -- in the item's folder, for 'files' a JSON object; NULL: inline
     created    INTEGER NOT NULL,
-    committed  INTEGER,                -- when it became READY
+    ended      INTEGER,                -- when it became READY or FAILED
     duration   INTEGER,                -- microseconds that the function took
     attempts   INTEGER NOT NULL,
     former     INTEGER,                -- the status before TRASH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from io import BytesIO
 
 import joblib  # type: ignore[import-untyped]
@@ -28,6 +29,8 @@ class JoblibSerializer:
     def __init__(self, compressor: str = "") -> None:
         self.name = f"joblib-{compressor}" if compressor else "joblib"
         self._compress: int | str = compressor or 0
+        if compressor == "lz4":
+            import_module("lz4.frame")  # joblib itself would say so only when it is too late
 
     def pack(self, value: object) -> Packed:
         """The value, to be pickled while it is written."""

@@ -101,11 +101,13 @@ def _built_in(name: str) -> Serializer:
     module_name, class_name, arguments = _BUILT_IN[name]
     try:
         module = import_module(f"cachedeco.values.{module_name}")
+        found: Serializer = getattr(module, class_name)(*arguments)
     except ModuleNotFoundError as error:
+        extra = "lz4" if "lz4" in arguments else module_name
         raise MissingSerializerError(
-            f"the serializer {name!r} needs {error.name}; install cachedeco[{module_name}]", serializer=name
+            f"the serializer {name!r}, needs {error.name}; install cachedeco[{extra}]",
+            serializer=name,
         ) from error
-    found: Serializer = getattr(module, class_name)(*arguments)
     return found
 
 
@@ -118,6 +120,9 @@ def _offered(name: str) -> Serializer:
             f"no serializer is named {name!r}; there are {', '.join(names())}, and those that installed "
             f"packages offer under the entry point group {ENTRY_POINTS!r}"
         )
+    if len({point.value for point in found}) > 1:
+        offers = ", ".join(sorted(point.value for point in found))
+        raise OptionError(f"several packages offer a serializer {name!r}: {offers}; keep one of them")
     try:
         offered = found[0].load()
     except ImportError as error:

@@ -51,7 +51,8 @@ def run(script: Path, folder: Path, *options: str | Path) -> str:
     done = subprocess.run(
         [sys.executable, script, "--every", "20", *options],
         cwd=folder,
-        env=environment | {"PYTHONSAFEPATH": "1"},
+        # One thread: those of OpenMP wait for each other in a busy loop, for ever so long on a busy machine.
+        env=environment | {"PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,

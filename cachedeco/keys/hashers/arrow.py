@@ -173,11 +173,13 @@ def text_facts(chunks: Sequence[Any]) -> tuple[bytes, bytes]:
 
 def _list_facts(kind: Any, chunks: Sequence[Any]) -> tuple[bytes, bytes]:
     pa = sys.modules[_MODULE]
-    lengths = xxh3_128()
+    lengths, flat = xxh3_128(), []
     for chunk in chunks:
-        lengths.update(_fixed_bytes(pa.compute.list_value_length(chunk).cast(pa.int64()), 8))
-    field = kind.field(0)
-    return lengths.digest(), _column_digest(field.type, [chunk.flatten() for chunk in chunks])
+        # A map is a list of entries in memory, but not for the functions that compute.
+        entries = chunk.cast(pa.list_(kind.field(0))) if pa.types.is_map(kind) else chunk
+        flat.append(entries.flatten())
+        lengths.update(_fixed_bytes(pa.compute.list_value_length(entries).cast(pa.int64()), 8))
+    return lengths.digest(), _column_digest(kind.field(0).type, flat)
 
 
 def _dictionary_facts(kind: Any, chunks: Sequence[Any]) -> tuple[bytes, ...]:

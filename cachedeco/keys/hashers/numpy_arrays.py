@@ -134,6 +134,8 @@ def _subclass(value: Any) -> Node:
 def _masked(value: Any) -> Node:
     """Take a masked array apart; what the mask hides counts, because it can be uncovered."""
     np = sys.modules["numpy"]
+    if value is np.ma.masked:
+        return Node(header("numpy.ma.masked"))
     attributes = {name: part for name, part in vars(value).items() if name not in _MASKED_STATE}
     names = ("data", "mask", "fill_value", "__dict__")
     parts = (value.view(np.ndarray), np.ma.getmaskarray(value), np.asarray(value.fill_value), attributes)

@@ -25,6 +25,7 @@ _MASKED = (
     "Float64",
     "Boolean",
 )
+_WIDE = 64
 _NAMED_ZONES = frozenset({"datetime", "dateutil", "pytz", "zoneinfo"})
 
 
@@ -46,18 +47,33 @@ def find(kind: type) -> Callable[[Any], Node] | None:
 
 
 def _frame(value: Any) -> Node:
-    columns = list(value.items())
-    parts = [value.columns, value.index, *_extras(value), *(_values(column) for _, column in columns)]
-    labels = [
-        ".columns",
-        ".index",
-        ".attrs",
-        *_metadata_labels(value),
-        *(f"[{name!r}]" for name, _ in columns),
-    ]
+    groups = _groups(value)
+    grouped = {position for _, positions in groups for position in positions}
+    single = [position for position in range(value.shape[1]) if position not in grouped]
+    # Transposed, so that a column's elements stand together, as they do in memory.
+    together = [value.iloc[:, list(positions)].to_numpy().T for _, positions in groups]
+    columns = [_values(value.iloc[:, position]) for position in single]
+    parts = [value.columns, value.index, *_extras(value), *together, *columns]
+    labels = [".columns", ".index", ".attrs", *_metadata_labels(value), *(".to_numpy()" for _ in groups)]
+    labels += [f"[{value.columns[position]!r}]" for position in single]
     shape = tuple(map(int, value.shape))
-    head = header("DataFrame", _own_tag(value), shape, bool(value.flags.allows_duplicate_labels))
+    head = header("DataFrame", _own_tag(value), shape, bool(value.flags.allows_duplicate_labels), groups)
     return Node(head, parts, label=lambda index: labels[index])
+
+
+def _groups(value: Any) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return, for a frame of many columns, the positions of the columns of each simple dtype.
+
+    They are taken together, because a column taken by itself costs more than its content.
+    """
+    if value.shape[1] < _WIDE:
+        return ()
+    np = sys.modules["numpy"]
+    groups: dict[str, list[int]] = {}
+    for position, dtype in enumerate(value.dtypes):
+        if isinstance(dtype, np.dtype) and not dtype.hasobject:
+            groups.setdefault(dtype.str, []).append(position)
+    return tuple((dtype, tuple(positions)) for dtype, positions in groups.items())
 
 
 def _series(value: Any) -> Node:

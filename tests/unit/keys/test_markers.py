@@ -141,7 +141,10 @@ def test_contentkey_stands_for_the_content(data, tmp_path):
     other.write_text("other")
     assert isinstance(params(f, data)["x"], Content)
     assert key(f, data) == key(f, str(copy))
-    assert len({key(f, data), key(f, other), key(f, [data]), key(f, (data,)), key(by_name, data), key(f, None)}) == 6
+    assert (
+        len({key(f, data), key(f, other), key(f, [data]), key(f, (data,)), key(by_name, data), key(f, None)})
+        == 6
+    )
 
 
 def test_contentkey_for_collected_arguments(data):
@@ -198,7 +201,7 @@ def test_annotations_may_be_objects(data):
     f.__annotations__ = {
         "a": InFile,
         "b": typing.ForwardRef("InFile"),
-        "c": Optional["InFile"],  # noqa: UP045
+        "c": Optional["InFile"],
         "d": Annotated["Elsewhere", ContentKey],
     }
 
@@ -251,6 +254,14 @@ def test_an_alias_defined_below_the_function_is_found():
     selection = Selection(Binder(namespace["f"]))
     namespace["Later"] = Annotated[object, NoKey]
     assert selection.params({"x": 1, "y": 2}) == {"y": 2}
+
+
+def test_text_that_means_text_is_followed():
+    """Quoted under the future import, and a variable that holds its own name."""
+
+    def f(x: "Annotated[int, NoKey]", y: FLAG, z: "FLAG"): ...  # type: ignore[valid-type]  # noqa: UP037
+
+    assert params(f, 1, 2, 3) == {"y": 2, "z": 3}
 
 
 def test_variables_of_the_enclosing_function_are_found():

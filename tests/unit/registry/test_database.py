@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -132,17 +133,16 @@ def test_another_programs_database_is_refused(database):
     con = sqlite3.connect(database.path)
     con.executescript("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1);")
     con.close()
-    before = open(database.path, "rb").read()
+    before = Path(database.path).read_bytes()
     with pytest.raises(RegistryError, match="not a registry of cachedeco; choose another"):
         database.connect()
-    assert open(database.path, "rb").read() == before
+    assert Path(database.path).read_bytes() == before
 
 
 def test_what_is_no_database_is_refused(database):
     """A file of other content is named, with what to do, and left as it is."""
     os.makedirs(os.path.dirname(database.path))
-    with open(database.path, "wb") as file:
-        file.write(b"hello, I am a text. " * 500)
+    Path(database.path).write_bytes(b"hello, I am a text. " * 500)
     with pytest.raises(RegistryError, match="cannot be read as a registry.*move it away"):
         database.connect()
     assert os.path.getsize(database.path) == 10000

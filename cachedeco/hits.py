@@ -1,0 +1,186 @@
+"""Hits: which READY item a call gets, and loading it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cachedeco import notices, policy
+from cachedeco.errors import OptionError, RegistryUnavailableError
+from cachedeco.files.folder import item_name
+from cachedeco.files.staging import size_in
+from cachedeco.outputs import read_names
+from cachedeco.plan import ANY_VERSION
+from cachedeco.record import MISSING
+from cachedeco.values import table
+from cachedeco.values.contract import DamagedError, UnloadableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachedeco.plan import Request
+    from cachedeco.record import Record
+    from cachedeco.registry.claims import Hit
+    from cachedeco.store import Store
+
+
+def hit(store: Store, request: Request) -> Any:
+    """Load the best READY item that can be loaded; MISSING when there is none."""
+    request.below = ANY_VERSION  # what was stored since the last look counts too
+    while True:
+        row = best(store, request, request.below)
+        if row is None:
+            return MISSING
+        value = _try(store, request, row)
+        if value is not MISSING:
+            return value
+
+
+def find(store: Store, request: Request) -> Hit | None:
+    """The row that `hit` would load, as far as one can tell without loading it."""
+    below = request.below
+    while True:
+        row = best(store, request, below)
+        if row is None or row[7] is not None or _size(_path(store, request, row), request.plan.form) == row[4]:
+            return row
+        below = row[1]
+
+
+def stale(store: Store, request: Request) -> Any:
+    """Load the newest item there is, expired or not; MISSING when there is none."""
+    below = request.below
+    while True:
+        row = _newest(store, request, below)
+        if row is None:
+            return MISSING
+        value = _try(store, request, row)
+        if value is not MISSING:
+            return value
+        below = row[1]
+
+
+def best(store: Store, request: Request, below: int) -> Hit | None:
+    """The best READY item below a version, by all rules of the function."""
+    if request.plan.options.picks:
+        return _picked(store, request, below)
+    return _newest(store, request, below)
+
+
+def load(store: Store, request: Request, row: Hit) -> Any:
+    """The value of a READY item.
+
+    Raises:
+        FileNotFoundError: its bytes are gone, or not as many as were recorded.
+        DamagedError: they are not what was stored.
+        UnloadableError: they are, but cannot become a value in this process.
+    """
+    serializer, size, data = row[3], row[4], row[7]
+    if data is not None:
+        return table.get(serializer or "").unpack(data)
+    path = _path(store, request, row)
+    form = request.plan.form
+    if _size(path, form) != size:
+        os.stat(path)
+        raise DamagedError(f"{path} has {_size(path, form)} bytes, {size} were stored")
+    output = request.plan.output
+    if output is not None:
+        return output.given(path if form == "files" else os.path.dirname(path), read_names(form, row[6] or ""))
+    return table.get(serializer or "").load(path)
+
+
+def _newest(store: Store, request: Request, below: int) -> Hit | None:
+    """The newest READY item that the function's policy on code lets this call use."""
+    plan = request.plan
+    row = None
+    if plan.options.on_code_change != "ignore":
+        row = store.claims.best(request.key, request.code, plan.form, below)
+    if row is None and not plan.code_counts:
+        row = store.claims.best_of_any_code(request.key, plan.form, below)
+    return row
+
+
+def _picked(store: Store, request: Request, below: int) -> Hit | None:
+    """The item that expiry, check and choice of the function leave."""
+    plan, options = request.plan, request.plan.options
+    now = time.time_ns() // 1000
+    versions = [record for record in store.items.versions(request.key) if record.version < below]
+    usable = policy.candidates(
+        versions,
+        form=plan.form,
+        code=request.code.hex(),
+        code_counts=plan.code_counts,
+        prefer_code=options.on_code_change == "warn",
+    )
+    if usable:
+        # What this call has seen and may leave: the claim looks for newer ones only.
+        request.seen = max(request.seen, *(record.version for record in usable))
+    fresh = [record for record in usable if policy.is_fresh(record.ended, options.expires, now)]
+    chosen = _chosen(store, request, fresh)
+    return None if chosen is None else store.claims.by_id(chosen.id)
+
+
+def _chosen(store: Store, request: Request, fresh: list[Record]) -> Record | None:
+    plan, options = request.plan, request.plan.options
+    items = [(record, plan.make_item(record, store)) for record in fresh]
+    if options.best is not None:
+        if not items:
+            return None
+        choice = options.best([item for _, item in items])
+        if choice is None:
+            return None
+        items = [pair for pair in items if pair[1] == choice]
+        if not items:
+            raise OptionError(f"{plan.name}: best(...) returned {choice!r}, which is none of the items that it got")
+    for record, item in items:
+        if options.validate is None or options.validate(item):
+            return record
+    return None
+
+
+def _try(store: Store, request: Request, row: Hit) -> Any:
+    """Load a row; MISSING, and out of the way of this call, when that fails."""
+    try:
+        value = load(store, request, row)
+    except (FileNotFoundError, DamagedError) as error:
+        _set_aside(store, request, row, "lost" if isinstance(error, FileNotFoundError) else "damaged")
+    except (OSError, UnloadableError) as error:
+        # Another environment may still read it, so it stays; an older version may do for this one.
+        message = f"version {row[1]} is stored but cannot be loaded here: {error}"
+        notices.warn_once(request.plan.name, type(error).__name__, message)
+    else:
+        if request.plan.options.on_code_change == "warn":
+            _warn_of_other_code(store, request, row)
+        return value
+    request.reject(row[1])
+    return MISSING
+
+
+def _path(store: Store, request: Request, row: Hit) -> str:
+    folder = os.path.join(store.folder, item_name(request.key.hex(), row[1], row[2].hex()))
+    return folder if request.plan.form == "files" else os.path.join(folder, row[6] or "")
+
+
+def _size(path: str, form: str) -> int | None:
+    """Bytes of a file, or of all files in a folder; None when there is none."""
+    try:
+        if form == "value" or os.path.isfile(path):
+            return os.stat(path).st_size
+        return size_in(path)
+    except OSError:
+        return None
+
+
+def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
+    try:
+        store.claims.trash(row[0], cause)
+    except RegistryUnavailableError as error:
+        notices.warn_once(request.plan.name, cause, f"version {row[1]} is {cause} and could not be set aside: {error}")
+
+
+def _warn_of_other_code(store: Store, request: Request, row: Hit) -> None:
+    plan = request.plan
+    same = store.claims.best(request.key, request.code, plan.form, row[1] + 1)
+    if same is None or same[0] != row[0]:
+        message = f"version {row[1]} was made by other code and is used all the same (on_code_change='warn')"
+        notices.warn_once(plan.name, f"code {request.code.hex()}", message)

@@ -1,0 +1,144 @@
+"""One digest in every process: other hash seeds, spawned workers, scripts and imports, unpickled functions."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+
+import cloudpickle
+import pytest
+
+SCRIPT = """
+import collections, dataclasses, enum, functools, sys
+
+NAMES = frozenset(("a", "b", "c", "d"))
+TABLE = {"set": {"x", "y", "z"}, "nested": frozenset((frozenset("ab"), frozenset("cd")))}
+
+class Colour(enum.Enum):
+    RED = "r"
+
+@dataclasses.dataclass
+class Point:
+    x: int = 1
+
+class Model:
+    kinds = {"p", "q", "r"}
+    def fit(self, x):
+        return [v for v in x if v in {"m", "n", "o", 1, None}]
+
+@functools.lru_cache
+def helper(x):
+    return x in NAMES or TABLE[x]
+
+P = collections.namedtuple("P", "a b")
+scale = [lambda x: x + 1, lambda x: x in {"s", "t", "u"}]
+exec(compile("def bare(x):\\n    return x in {'f', 'g', 'h', frozenset(('i', 'j'))}\\n", "<string>", "exec"))
+
+def f(x, kind=frozenset(("k", "l", "m"))):
+    return helper(x), Model().fit(x), Colour.RED, Point(), P(1, 2), scale[0](x), bare(x)
+
+def digest():
+    from cachedeco.keys.code import Code
+    return Code(f).digest({"m": Model(), "p": Point()}).hex()
+"""
+MAIN = """
+if __name__ == "__main__":
+    import multiprocessing
+    if len(sys.argv) > 1:
+        with multiprocessing.get_context(sys.argv[1]).Pool(1) as pool:
+            print(pool.apply(digest))
+    else:
+        print(digest())
+"""
+
+
+def run(folder, *arguments, seed="0"):
+    """Run Python in the folder and return what it prints."""
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    """A folder with the script."""
+    folder = tmp_path_factory.mktemp("script")
+    (folder / "job.py").write_text(SCRIPT + MAIN, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(script):
+    """The digest that the script has when it is run."""
+    digest = run(script, "job.py")
+    assert len(digest) == 32
+    return digest
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_hash_seed_does_not_count(script, expected, seed):
+    """Sets among constants, globals, defaults and class attributes have one order."""
+    assert run(script, "job.py", seed=seed) == expected
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_worker_process_has_the_same_digest(script, expected, method):
+    """A worker knows the script under another module name."""
+    assert run(script, "job.py", method) == expected
+
+
+@pytest.mark.parametrize("arguments", [("-c", "import job; print(job.digest())"), ("-m", "job"), ("-O", "job.py")])
+def test_import_has_the_digest_of_the_script(script, expected, arguments):
+    """What a script has stored is found by those who import it."""
+    assert run(script, *arguments) == expected
+
+
+def test_folder_does_not_count(script, expected, tmp_path):
+    """The project can be moved."""
+    (tmp_path / "job.py").write_text(SCRIPT + MAIN, encoding="utf-8")
+    assert run(tmp_path, str(tmp_path / "job.py")) == expected
+
+
+def test_function_sent_to_a_worker_by_value_has_the_same_digest(tmp_path):
+    """A notebook's function takes its text along to a process that has no such file."""
+    (tmp_path / "send.py").write_text(
+        "import sys, cloudpickle, linecache\n"
+        "from cachedeco.keys.code import Code\n"
+        "text = 'def f(x):\\n    # by value\\n    return x + 1\\n'\n"
+        "linecache.cache['<cell>'] = (len(text), None, text.splitlines(True), '<cell>')\n"
+        "exec(compile(text, '<cell>', 'exec'))\n"
+        "code = Code(f)\n"
+        "open('code.pickle', 'wb').write(cloudpickle.dumps(code))\n"
+        "print(code.digest().hex())\n",
+        encoding="utf-8",
+    )
+    sent = run(tmp_path, "send.py")
+    script = "import pickle; code = pickle.load(open('code.pickle', 'rb')); print(code.digest().hex(), code.parts())"
+    received, _, parts = run(tmp_path, "-c", script).partition(" ")
+    assert "return x + 1" in parts
+    assert received == sent or "send" in parts
+
+
+def test_code_survives_pickling_by_reference():
+    """A module's function is pickled by name, with its version."""
+    from cachedeco.keys.code import Code
+
+    again = pickle.loads(pickle.dumps(Code(run, version="1")))
+    assert again.function is run
+    assert again.version == "1"
+    assert pickle.loads(pickle.dumps(Code(run))).digest() == Code(run).digest()
+
+
+def test_function_by_value_without_text_counts_by_its_code_object(tmp_path):
+    """A plain cloudpickled function has a digest that tells it from another one."""
+    from cachedeco.keys.code import Code
+
+    def made(text):
+        namespace = {"__name__": "__main__"}
+        exec(compile(text, "<gone>", "exec", dont_inherit=True), namespace)
+        return pickle.loads(cloudpickle.dumps(namespace["f"]))
+
+    one, same, other = (made(f"def f(x):\n    return x + {number}\n") for number in (1, 1, 2))
+    assert Code(one).digest() == Code(same).digest() != Code(other).digest()

@@ -1,0 +1,249 @@
+"""What a fork does to connections, owners and claims; each story runs in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+
+BEGIN = """
+import os, sys, threading, time
+from cachedeco import Cache, cached
+cache = Cache(sys.argv[1])
+pool = cache.store.pool
+def put(key):
+    pool.write(lambda con: con.execute("INSERT INTO keys VALUES (?, 'u', 1)", (key.encode(),)))
+def count():
+    return pool.read("SELECT count(*) FROM keys")[0]
+def child(work):
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return pid
+def ended(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
+
+
+def run(tmp_path, story):
+    """Run a story in a new process; returns what it prints, without the first lines' names."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", BEGIN + textwrap.dedent(story)]
+    done = subprocess.run(
+        [*command, str(tmp_path / "cache")], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_no_connection_crosses_a_fork(tmp_path):
+    """In the child there is no descriptor of the registry."""
+    story = """
+    put("a")
+    def look():
+        names = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")]
+        assert not [n for n in names if "registry" in n], names
+        put("b")
+    assert ended(child(look)) == 0
+    put("c")
+    print(count())
+    """
+    assert run(tmp_path, story) == ["3"]
+
+
+def test_forking_while_threads_write_loses_no_commit(tmp_path):
+    """Parent, threads and children all find every commit, and the registry is whole."""
+    story = """
+    put("first")  # a library that is imported while a fork is under way confuses its own fork hooks
+    stop = threading.Event()
+    done = [1, 0, 0]
+    def write(n):
+        while not stop.is_set():
+            put(f"thread-{n}-{done[n]}")
+            done[n] += 1
+            time.sleep(0)
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(3)]
+    for t in threads: t.start()
+    children = 0
+    for round in range(40):
+        pid = child(lambda: [put(f"child-{round}-{i}") for i in range(3)])
+        assert ended(pid) == 0
+        children += 3
+    stop.set()
+    for t in threads: t.join()
+    assert count() == sum(done) + children, (count(), done, children)
+    print(pool.read("PRAGMA integrity_check")[0])
+    """
+    assert run(tmp_path, story) == ["ok"]
+
+
+def test_two_threads_that_fork_at_once_do_not_hang_a_third(tmp_path):
+    """Each fork holds up the others' statements only for its own moment."""
+    story = """
+    put("first")
+    stop = threading.Event()
+    written = [0]
+    def write():
+        while not stop.is_set():
+            put(f"w{written[0]}")
+            written[0] += 1
+    def fork():
+        for _ in range(40):
+            assert ended(child(lambda: None)) == 0
+    writer = threading.Thread(target=write, daemon=True)
+    forkers = [threading.Thread(target=fork) for _ in range(3)]
+    writer.start()
+    for t in forkers: t.start()
+    for t in forkers: t.join()
+    stop.set()
+    writer.join(20)
+    assert not writer.is_alive()
+    print("over")
+    """
+    assert run(tmp_path, story) == ["over"]
+
+
+def test_a_child_is_an_owner_of_its_own(tmp_path):
+    """What it claims is known by its own lock file."""
+    story = """
+    @cached(cache=cache)
+    def f(x):
+        return os.getpid()
+    f(1)
+    assert ended(child(lambda: f(2))) == 0
+    rows = pool.read_all("SELECT pid FROM owners ORDER BY id")
+    assert rows[0][0] == os.getpid() and rows[1][0] != os.getpid() and f(2) == rows[1][0]
+    print(len(rows))
+    """
+    assert run(tmp_path, story) == ["2"]
+
+
+def test_a_child_does_not_commit_its_parents_claim(tmp_path):
+    """A child that returns through the parent's cached call leaves the claim to the parent."""
+    story = """
+    parent = os.getpid()
+    @cached(cache=cache)
+    def f(x):
+        pid = os.fork()
+        if pid == 0:
+            return "child"
+        assert ended(pid) == 0
+        return "parent"
+    value = f(1)
+    if os.getpid() != parent:
+        assert value == "child"
+        os._exit(0 if f.status(1).name == "WRITE" else 1)
+    print(value, f(1), len(f.items(1)), f.item(1).load())
+    """
+    assert run(tmp_path, story) == ["parent", "parent", "1", "parent"]
+
+
+def test_a_child_that_raises_does_not_fail_its_parents_claim(tmp_path):
+    """The failure is the child's alone."""
+    story = """
+    parent = os.getpid()
+    @cached(cache=cache)
+    def f(x):
+        pid = os.fork()
+        if pid == 0:
+            raise ValueError("child")
+        assert ended(pid) == 0
+        return "parent"
+    try:
+        value = f(1)
+    except ValueError:
+        os._exit(0 if f.status(1).name == "WRITE" else 1)
+    print(value, f.status(1).name, len(f.items(1)))
+    """
+    assert run(tmp_path, story) == ["parent", "READY", "1"]
+
+
+def test_a_child_that_returns_an_output_gets_a_path(tmp_path):
+    """What the caller gets is of the same kind in the child."""
+    story = """
+    from pathlib import Path
+    from cachedeco import OUTPUT
+    parent = os.getpid()
+    @cached(cache=cache, output="a.txt")
+    def f(x, output: Path = OUTPUT):
+        output.write_text("a")
+        pid = os.fork()
+        if pid:
+            assert ended(pid) == 0
+    value = f(1)
+    assert isinstance(value, Path)
+    if os.getpid() != parent:
+        os._exit(0)
+    print(value.read_text())
+    """
+    assert run(tmp_path, story) == ["a"]
+
+
+def test_a_child_waits_for_what_its_parent_computes(tmp_path):
+    """Forked while another thread computes a key, the child gets that thread's value."""
+    story = """
+    entered, go = threading.Event(), threading.Event()
+    @cached(cache=cache)
+    def f(x):
+        entered.set()
+        assert go.wait(30)
+        return os.getpid()
+    thread = threading.Thread(target=f, args=(1,))
+    thread.start()
+    entered.wait()
+    read, write = os.pipe()
+    def ask():
+        assert f.status(1).name == "WRITE"
+        os.write(write, b"x")
+        assert f(1) == os.getppid()
+    pid = child(ask)
+    os.read(read, 1)
+    go.set()
+    assert ended(pid) == 0
+    thread.join()
+    print(len(f.items(1)))
+    """
+    assert run(tmp_path, story) == ["1"]
+
+
+def test_a_child_may_compute_in_the_midst_of_its_parents_computation(tmp_path):
+    """A function that works with forked processes may call other cached functions in them."""
+    story = """
+    @cached(cache=cache)
+    def g(x):
+        return x * 10
+    @cached(cache=cache)
+    def f(x):
+        assert ended(child(lambda: g(x))) == 0
+        return g(x)
+    print(f(1), len(g.items(1)))
+    """
+    assert run(tmp_path, story) == ["10", "1"]
+
+
+def test_forked_workers_of_multiprocessing_use_the_cache(tmp_path):
+    """A pool of forked workers computes each key once."""
+    story = """
+    import multiprocessing
+    @cached(cache=cache)
+    def f(x):
+        with open(sys.argv[1] + ".log", "a") as log:
+            log.write("x")
+        return x * 2
+    with multiprocessing.get_context("fork").Pool(4) as workers:
+        assert workers.map(f, [1, 2, 3] * 8) == [2, 4, 6] * 8
+        workers.close()
+        workers.join()
+    print(os.path.getsize(sys.argv[1] + ".log"))
+    """
+    assert run(tmp_path, story) == ["3"]
