@@ -1,7 +1,7 @@
 """A persistent memoizer for pipelines and notebooks.
 
-`cached` turns a function into one whose results are kept on disk: computed once per key, versioned, searchable.
-`Cache` and `CacheItem` are the cache manager below it.
+`cached` turns a function into one whose results are kept on disk: computed once per key, versioned,
+searchable. `Cache` and `CacheItem` are the cache manager below it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from cachedeco.errors import (
     WaitTimeoutError,
 )
 from cachedeco.item import CacheItem
+from cachedeco.keys.fingerprint import fingerprint, register_hasher
+from cachedeco.keys.markers import ContentKey, KeyBy, NoKey, Secret, Since
 from cachedeco.record import OUTPUT
 from cachedeco.settings import disabled
 from cachedeco.status import Status
@@ -41,14 +43,19 @@ __all__ = [
     "CachedFunction",
     "CachedecoError",
     "CodeChangedError",
+    "ContentKey",
     "InputChangedError",
+    "KeyBy",
     "KeyingError",
     "MissError",
     "MissingOutputError",
+    "NoKey",
     "OptionError",
     "PreviousFailureError",
     "RegistryError",
     "RegistryUnavailableError",
+    "Secret",
+    "Since",
     "Status",
     "StatusError",
     "StoreError",
@@ -57,6 +64,8 @@ __all__ = [
     "WaitTimeoutError",
     "cached",
     "disabled",
+    "fingerprint",
+    "register_hasher",
 ]
 
 

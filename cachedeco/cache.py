@@ -35,16 +35,16 @@ _NAME_LIMIT = 255
 class Cache:
     """A folder of results with a registry of what is in it.
 
-    A cache may be used from any thread, survives a fork, and pickles as its path. Opening one costs nothing but
-    making the folder; connections are opened when they are needed.
+    A cache may be used from any thread, survives a fork, and pickles as its path. Opening one costs nothing
+    but making the folder; connections are opened when they are needed.
 
     Args:
         path: the folder; made if it is missing. ``~`` and relative paths are resolved at once.
-        pkg: name of an application: use its cache folder in the user's account instead. Without both, the default
-            cache: ``CACHEDECO_DIR``, or one folder per project in the user's account.
+        pkg: name of an application: use its cache folder in the user's account instead. Without both, the
+            default cache: ``CACHEDECO_DIR``, or one folder per project in the user's account.
 
-        mode: what a cached call does on a miss: ``"read-write"`` computes and stores, ``"read-only"`` computes and stores
-            nothing, ``"raise-on-miss"`` raises a `MissError`.
+        mode: what a cached call does on a miss: ``"read-write"`` computes and stores, ``"read-only"``
+            computes and stores nothing, ``"raise-on-miss"`` raises a `MissError`.
 
     Attributes:
         path: absolute path of the folder.
@@ -154,9 +154,9 @@ class Cache:
     ) -> CacheItem | None:
         """The newest version of a key; None when there is none.
 
-        With the default status, it is the newest one whose value or file is there, whatever code made it. Of a
-        cached function, the uri is ``py://module/function`` unless it has another one, and the params are all
-        its arguments.
+        With the default status, it is the newest one whose value or file is there, whatever code made it. Of
+        a cached function, the uri is ``py://module/function`` unless it has another one, and the params are
+        all its arguments.
 
         Args:
             uri: names the family of results.
@@ -176,18 +176,18 @@ class Cache:
     def search(
         self,
         uri: str | None = None,
-        params: Mapping[str, Any] | None | Missing = MISSING,
+        params: Mapping[str, Any] | Missing | None = MISSING,
         status: int | Iterable[int] | None = None,
         version: int | Iterable[int] | None = None,
         newer_than: datetime.datetime | None = None,
         older_than: datetime.datetime | None = None,
-        ext: str | None | Missing = MISSING,
-        label: str | None | Missing = MISSING,
-        filename: str | None | Missing = MISSING,
+        ext: str | Missing | None = MISSING,
+        label: str | Missing | None = MISSING,
+        filename: str | Missing | None = MISSING,
         key: str | None = None,
         *,
         include_removed: bool = False,
-        function: str | None | Missing = MISSING,
+        function: str | Missing | None = MISSING,
     ) -> list[CacheItem]:
         """The items that match everything given, oldest first.
 

@@ -1,10 +1,10 @@
 """The road of a call: arguments, key, best item; else wait for who computes it, or claim it and compute.
 
-    call -> hit -----------------------------------------------> value
-         -> miss -> another thread is on it: wait for it, look again
-                 -> lead -> another process is on it: wait for it, look again
-                         -> it failed a moment ago: raise
-                         -> work.compute: claim, run, store, commit -> value
+call -> hit -----------------------------------------------> value
+     -> miss -> another thread is on it: wait for it, look again
+             -> lead -> another process is on it: wait for it, look again
+                     -> it failed a moment ago: raise
+                     -> work.compute: claim, run, store, commit -> value
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cachedeco.errors import (
     RegistryUnavailableError,
     WaitTimeoutError,
 )
-from cachedeco.flights import Flight, boarded, forget
+from cachedeco.flights import Flight, forget
 from cachedeco.hits import hit, stale
 from cachedeco.plan import ANY_VERSION, Request
 from cachedeco.policy import Ended
@@ -73,16 +73,19 @@ def _miss_or_stale(store: Store, request: Request) -> Any:
         value = stale(store, request)
         if value is MISSING:
             raise
-        message = f"it failed ({type(error).__name__}: {error}), and an older result was returned (on_error='stale')"
-        notices.warn_once(request.plan.name, f"stale {type(error).__name__}", message)
+        kind = type(error).__name__
+        message = f"it failed ({kind}: {error}), and an older result was returned (on_error='stale')"
+        notices.warn_once(request.plan.name, f"stale {kind}", message)
         return value
 
 
-def miss(store: Store, request: Request, *, refresh: bool) -> Any:
+def miss(store: Store, request: Request, *, refresh: bool) -> Any:  # noqa: C901, PLR0912 - landing cannot move out
     """One thread a process goes on; the others wait for it, then look again."""
     plan = request.plan
     if store.mode == "raise-on-miss":
-        raise MissError(f"{plan.name} has no stored result for these arguments, and the cache has mode='raise-on-miss'")
+        raise MissError(
+            f"{plan.name} has no stored result for these arguments, and the cache has mode='raise-on-miss'"
+        )
     if store.mode == "read-only":
         return run_uncached(request, None)
     if plan.options.on_code_change == "raise" and not refresh:
@@ -97,17 +100,17 @@ def miss(store: Store, request: Request, *, refresh: bool) -> Any:
             if not flight.wait(deadline):
                 raise _timeout(request)
         finally:
-            # Calls into C only: a second Ctrl-C may strike any Python function at its first instruction, and a
-            # flight that never lands keeps everybody waiting.
-            try:
-                if boarded(mine.place) is mine:
+            # One call into C before the next: a second Ctrl-C may strike any Python function at its first
+            # instruction, and behind each call; a flight that is not forgotten keeps everybody waiting.
+            if flight is mine:
+                try:
                     forget(mine.place, None)
-            finally:
-                mine.landed.release()
+                finally:
+                    mine.landed.release()
         if flight.error is not None:
             raise _previous_failure(request, "", flight.error) from flight.error
         if flight.unstorable:
-            return run_uncached(request, "another call of this process could not store the result; computed again")
+            return run_uncached(request, None)  # the call that could not store its result has said so
         if not refresh:
             value = hit(store, request)
             if value is not MISSING:
@@ -193,4 +196,6 @@ def _previous_failure(request: Request, text: str, cause: BaseException | None) 
         import traceback
 
         text = "".join(traceback.format_exception(cause))
-    return PreviousFailureError(f"{request.plan.name} failed before, without having been tried again:\n{text}", traceback=text)
+    return PreviousFailureError(
+        f"{request.plan.name} failed before, without having been tried again:\n{text}", traceback=text
+    )

@@ -55,6 +55,7 @@ def cached(
     env: Iterable[str] = (),
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 
+
 def cached(
     function: Callable[..., Any] | None = None,
     /,
@@ -83,36 +84,41 @@ def cached(
     Used bare or with options. What it makes is a plain function with some verbs on it, see `CachedFunction`.
     A call whose result is stored loads it. Otherwise it claims the key, so that of all threads and processes
     that ask for it one computes, and the others wait. An exception is recorded and raised; the next call
-    computes again. A change of the function's code, or of what it uses, is a miss; results of other code stay.
+    computes again. A change of the function's code, or of what it uses, is a miss; results of other code
+    stay.
 
     Args:
         function: the function, when used bare.
-        uri: names the family of results: a template over argument names (``"https://example.org/{year}.csv"``) or
-            a function of the arguments. Default ``py://module/function``.
-        params: which arguments make the key: names; or a mapping that is added to the arguments; or a function of
-            the arguments that returns the mapping to use. Default: all.
+        uri: names the family of results: a template over argument names
+            (``"https://example.org/{year}.csv"``) or a function of the arguments. Default
+            ``py://module/function``.
+        params: which arguments make the key: names; or a mapping that is added to the arguments; or a
+            function of the arguments that returns the mapping to use. Default: all.
         ignore: names of arguments that do not count.
         cache: a `Cache` or a path. Default: the default cache.
-        output: the function writes a file of this name, a template over argument names, to the path that it gets as
-            its parameter ``output: Path = OUTPUT``; callers get the path. A name that ends in ``/`` is a folder; a
-            mapping of names to file names makes `output` a dict of paths; ``"return"`` moves in the file or folder
-            whose path the function returns.
-        attrs: attributes of the items, to find them by; or a function of value and arguments that returns them.
+        output: the function writes a file of this name, a template over argument names, to the path that it
+            gets as its parameter ``output: Path = OUTPUT``; callers get the path. A name that ends in ``/``
+            is a folder; a mapping of names to file names makes `output` a dict of paths; ``"return"`` moves
+            in the file or folder whose path the function returns.
+        attrs: attributes of the items, to find them by; or a function of value and arguments that returns
+            them.
         label: free text on the items.
         code_version: stands for the function's code: results are reused until you change it. Values in the
             function's closure still count.
-        on_code_change: what a stored result of other code is: a miss (``"recompute"``), a hit with a warning, if there is
-            none of the same code (``"warn"``), a `CodeChangedError` (``"raise"``), or a hit (``"ignore"``).
+        on_code_change: what a stored result of other code is: a miss (``"recompute"``), a hit with a warning,
+            if there is none of the same code (``"warn"``), a `CodeChangedError` (``"raise"``), or a hit
+            (``"ignore"``).
         expires: how long a result is a hit, from its commit on. Default: for ever.
         validate: a function of the item; one for which it returns something false is no hit.
-        best: ``"latest"``, or a function that chooses: it gets the fresh READY items, the newest first, and returns one
-            of them, or None for a miss.
+        best: ``"latest"``, or a function that chooses: it gets the fresh READY items, the newest first, and
+            returns one of them, or None for a miss.
         retry: attempts within one call, or a ``tenacity.Retrying`` object.
         on_error: ``"stale"`` returns the last READY result, expired or not, when the function raises.
         cooldown: for so long after a failure, a call raises `PreviousFailureError` and does not try again.
-        wait: seconds to wait for another call that computes this; then `WaitTimeoutError`. Default: as long as it lives.
-        on_store_error: ``"raise"`` raises `StoreError` when the result cannot be stored; by default it is returned with a
-            warning.
+        wait: seconds to wait for another call that computes this; then `WaitTimeoutError`. Default: as long
+            as it lives.
+        on_store_error: ``"raise"`` raises `StoreError` when the result cannot be stored; by default it is
+            returned with a warning.
         env: names of environment variables whose values are part of the key.
 
     Raises:
@@ -190,12 +196,16 @@ def _check(function: object) -> None:
     if isinstance(function, type):
         raise OptionError(f"{name} is a class; cache a function that makes instances of it")
     if not callable(function):
-        raise OptionError(f"@cached is for functions, not for {name}; options go in by name: @cached(cache=...)")
+        raise OptionError(
+            f"@cached is for functions, not for {name}; options go in by name: @cached(cache=...)"
+        )
     code = getattr(function, "__code__", None)
     if code is None:
         raise OptionError(f"{name} is not a function written in Python; cache a function that calls it")
     if code.co_flags & _ASYNC:
-        raise OptionError(f"{name} is async; cache a plain function that does the work, and await it in a thread")
+        raise OptionError(
+            f"{name} is async; cache a plain function that does the work, and await it in a thread"
+        )
     if code.co_flags & _GENERATOR:
         raise OptionError(f"{name} is a generator; cache a function that returns a list of its items")
 

@@ -1,4 +1,4 @@
-"""Single flight inside a process: of the threads that want one (key, scope), one goes on, the others wait for it.
+"""Single flight inside a process: of the threads that want one (key, scope), one goes on, the others wait.
 
 Notes:
     The registry alone would do, but a thread that waits for another one is woken at once here, polls
@@ -15,7 +15,6 @@ from _thread import get_ident
 from cachedeco.errors import WaitCycleError
 
 _flights: dict[tuple[str, bytes, bytes], Flight] = {}
-boarded = _flights.get
 forget = _flights.pop
 _waiting: dict[int, Flight] = {}
 

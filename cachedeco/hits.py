@@ -13,7 +13,7 @@ from cachedeco.outputs import read_names
 from cachedeco.plan import ANY_VERSION
 from cachedeco.record import MISSING
 from cachedeco.values import table
-from cachedeco.values.contract import DamagedError, UnloadableError
+from cachedeco.values.contract import DamagedError, MissingSerializerError, UnloadableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,11 @@ def find(store: Store, request: Request) -> Hit | None:
     below = request.below
     while True:
         row = best(store, request, below)
-        if row is None or row[7] is not None or _size(_path(store, request, row), request.plan.form) == row[4]:
+        if (
+            row is None
+            or row[7] is not None
+            or _size(_path(store, request, row), request.plan.form) == row[4]
+        ):
             return row
         below = row[1]
 
@@ -85,7 +89,9 @@ def load(store: Store, request: Request, row: Hit) -> Any:
         raise DamagedError(f"{path} has {_size(path, form)} bytes, {size} were stored")
     output = request.plan.output
     if output is not None:
-        return output.given(path if form == "files" else os.path.dirname(path), read_names(form, row[6] or ""))
+        return output.given(
+            path if form == "files" else os.path.dirname(path), read_names(form, row[6] or "")
+        )
     return table.get(serializer or "").load(path)
 
 
@@ -131,7 +137,9 @@ def _chosen(store: Store, request: Request, fresh: list[Record]) -> Record | Non
             return None
         items = [pair for pair in items if pair[1] == choice]
         if not items:
-            raise OptionError(f"{plan.name}: best(...) returned {choice!r}, which is none of the items that it got")
+            raise OptionError(
+                f"{plan.name}: best(...) returned {choice!r}, which is none of the items that it got"
+            )
     for record, item in items:
         if options.validate is None or options.validate(item):
             return record
@@ -144,7 +152,7 @@ def _try(store: Store, request: Request, row: Hit) -> Any:
         value = load(store, request, row)
     except (FileNotFoundError, DamagedError) as error:
         _set_aside(store, request, row, "lost" if isinstance(error, FileNotFoundError) else "damaged")
-    except (OSError, UnloadableError) as error:
+    except (OSError, UnloadableError, MissingSerializerError, OptionError) as error:
         # Another environment may still read it, so it stays; an older version may do for this one.
         message = f"version {row[1]} is stored but cannot be loaded here: {error}"
         notices.warn_once(request.plan.name, type(error).__name__, message)
@@ -175,7 +183,9 @@ def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
     try:
         store.claims.trash(row[0], cause)
     except RegistryUnavailableError as error:
-        notices.warn_once(request.plan.name, cause, f"version {row[1]} is {cause} and could not be set aside: {error}")
+        notices.warn_once(
+            request.plan.name, cause, f"version {row[1]} is {cause} and could not be set aside: {error}"
+        )
 
 
 def _warn_of_other_code(store: Store, request: Request, row: Hit) -> None:

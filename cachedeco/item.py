@@ -148,7 +148,10 @@ class CacheItem:
         import json
 
         described = json.loads(self._record.params or "{}")
-        return {name: each["value"] if "value" in each else each.get("preview") for name, each in described.items()}
+        return {
+            name: each["value"] if "value" in each else each.get("preview")
+            for name, each in described.items()
+        }
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -223,7 +226,9 @@ class CacheItem:
         if after == Status.READY and self.path is not None and self.path.is_file():
             size, digest = digest_of(str(self.path))
         if not self._store.items.move(self._record.id, before, after, size=size, digest=digest, error=error):
-            raise StatusError(f"{self!r} is being computed by a call, or was changed by somebody else just now")
+            raise StatusError(
+                f"{self!r} is being computed by a call, or was changed by somebody else just now"
+            )
         self._refreshed()
 
     def _refreshed(self) -> Record:

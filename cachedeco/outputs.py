@@ -1,7 +1,8 @@
 """Output files: where a function writes them, what is checked when it returns, what the caller gets.
 
-Four kinds: one file, a folder, several files by name, and a file or folder that the function made elsewhere and
-returned. A kind names the entries of the item's folder; the first three are told to the function beforehand.
+Four kinds: one file, a folder, several files by name, and a file or folder that the function made elsewhere
+and returned. A kind names the entries of the item's folder; the first three are told to the function
+beforehand.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from cachedeco.keys.arguments import Binder
+    from cachedeco.keys.arguments import Binder, Selection
 
 PARAMETER = "output"
 """The parameter in which a function with ``output=`` gets the path that it writes to."""
@@ -26,12 +27,19 @@ RETURNED = "return"
 """As the option ``output``: the function returns the path of what it made, which is moved in."""
 
 
+def parameter_of(option: object) -> str | None:
+    """The parameter of a function with that option that gets the place of its output; None for none."""
+    return None if option is None or option == RETURNED else PARAMETER
+
+
 class Output:
     """What a function with ``output=`` produces.
 
     Args:
-        option: a template of a file name, one that ends in ``/`` for a folder, or a mapping of names to templates.
+        option: a template of a file name, one that ends in ``/`` for a folder, or a mapping of names to
+            templates.
         binder: of the function.
+        selection: of its arguments; templates name only those that count.
 
     Attributes:
         form: ``"file"`` for a file or folder, ``"files"`` for several, as the registry records it.
@@ -41,22 +49,29 @@ class Output:
         OptionError: a template names what does not exist, or two files would have one name.
     """
 
-    def __init__(self, option: str | Mapping[str, str], binder: Binder) -> None:
-        self.parameter: str | None = None if option == RETURNED else PARAMETER
+    def __init__(self, option: str | Mapping[str, str], binder: Binder, selection: Selection) -> None:
+        self.parameter = parameter_of(option)
         self._templates: dict[str, FileName] = {}
         if isinstance(option, str):
             self.form = "file"
             self._is_folder = option.endswith("/")
             if self.parameter is not None:
-                self._templates[""] = FileName(option.removesuffix("/"), binder)
+                self._templates[""] = FileName(option.removesuffix("/"), binder, selection)
             return
         self.form, self._is_folder = "files", False
         if not hasattr(option, "items") or not option:
-            raise OptionError(f"output={option!r}: it is a file name, a mapping of names to file names, or 'return'")
+            raise OptionError(
+                f"output={option!r}: it is a file name, a mapping of names to file names, or 'return'"
+            )
         for name, template in option.items():
-            if not isinstance(name, str) or not name or not isinstance(template, str) or template.endswith("/"):
+            if (
+                not isinstance(name, str)
+                or not name
+                or not isinstance(template, str)
+                or template.endswith("/")
+            ):
                 raise OptionError(f"output={option!r}: it maps names to file names, both text")
-            self._templates[name] = FileName(template, binder)
+            self._templates[name] = FileName(template, binder, selection)
 
     def names(self, arguments: dict[str, object]) -> dict[str, str]:
         """The entries of the item's folder for one call: name in the mapping (or ``""``) -> file name.
@@ -111,8 +126,8 @@ class Output:
             path = os.path.join(folder, file)
             if not exists(path) or os.path.islink(path):
                 raise MissingOutputError(
-                    f"{function} returned without writing its output {file!r}; write to the path that it gets "
-                    f"as `{PARAMETER}`",
+                    f"{function} returned without writing its output {file!r}; write to the path that it "
+                    f"gets as `{PARAMETER}`",
                     filename=file,
                 )
         return names
@@ -142,7 +157,7 @@ def _move_in(folder: str, returned: Any, function: str) -> str:
 
     try:
         path = os.path.abspath(os.fspath(returned))
-        name = os.path.basename(path)
+        name: str = os.path.basename(path)
         if isinstance(path, bytes) or not os.path.exists(path) or os.path.islink(path):
             raise MissingOutputError(f"there is no file or folder {returned!r}")
     except (TypeError, MissingOutputError) as error:

@@ -9,7 +9,7 @@ from cachedeco.keys.code import Code
 from cachedeco.keys.describe import describe
 from cachedeco.keys.key import make_key
 from cachedeco.keys.uri import Uri
-from cachedeco.outputs import Output
+from cachedeco.outputs import Output, parameter_of
 from cachedeco.registry.attributes import encode
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         @property
         def store(self) -> Store:
             """The opened cache folder."""
+
 
 ANY_VERSION = 1 << 62
 
@@ -159,9 +160,9 @@ class Plan:
         self.name = f"{function.__module__}.{function.__qualname__}"
         binder = Binder(function)
         self.bind = binder.bind
-        self.output = None if options.output is None else Output(options.output, binder)
-        parameter = None if self.output is None else self.output.parameter
+        parameter = parameter_of(options.output)
         self.selection = Selection(binder, params=options.params, ignore=options.ignore, output=parameter)
+        self.output = None if options.output is None else Output(options.output, binder, self.selection)
         self.uri = Uri(function, options.uri, self.selection)
         self.form = "value" if self.output is None else self.output.form
         self.code = Code(function, version=options.code_version)

@@ -62,7 +62,9 @@ def candidates(
         and record.code is not None
         and (record.code == code or not code_counts)
     ]
-    return sorted(usable, key=lambda record: (prefer_code and record.code == code, record.version), reverse=True)
+    return sorted(
+        usable, key=lambda record: (prefer_code and record.code == code, record.version), reverse=True
+    )
 
 
 def is_fresh(ended: int | None, expires: int | None, now: int) -> bool:

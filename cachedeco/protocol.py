@@ -31,8 +31,8 @@ class CachedFunction(Protocol[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Load the stored result, or compute it."""
 
-    # As a method it is an ordinary bound method. It has no verbs: they take the instance as any other argument,
-    # `Class.method.item(instance, 1)`.
+    # As a method it is an ordinary bound method. It has no verbs: they take the instance as any other
+    # argument, `Class.method.item(instance, 1)`.
     @overload
     def __get__(self, instance: None, owner: type, /) -> CachedFunction[P, R_co]: ...
     @overload
@@ -47,7 +47,7 @@ class CachedFunction(Protocol[P, R_co]):
         """Every version of the call's key, newest first."""
 
     def status(self, *args: P.args, **kwargs: P.kwargs) -> Status:
-        """READY on a hit, else WRITE if somebody computes it, else the newest version's, else UNINITIALIZED."""
+        """READY on a hit, else WRITE while somebody computes, else the newest's, else UNINITIALIZED."""
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key of the call, 32 hex digits."""

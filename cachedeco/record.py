@@ -52,7 +52,8 @@ class Record:
         uri: names the family of results that the item belongs to.
         version: 1, 2, 3... of its key.
         status: its `Status`.
-        scope: digest of the code that makes two computations the same work; empty when the code does not count.
+        scope: digest of the code that makes two computations the same work; empty when the code does not
+            count.
         token: 32 random hex digits; the item's folder is named after them.
         owner: number of the process that computed or computes it; None when it was made by hand.
         form: ``"value"``, ``"file"``, or None while it has no bytes.

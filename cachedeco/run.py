@@ -27,7 +27,7 @@ def run(request: Request, folder: str | None) -> Any:
     while request.attempts < retry - 1:
         try:
             return _attempt(request, folder)
-        except Exception:  # noqa: BLE001 - the last attempt, below, raises what it raises
+        except Exception:  # noqa: BLE001, S112 - the last attempt, below, raises what it raises
             continue
     return _attempt(request, folder)
 

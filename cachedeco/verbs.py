@@ -34,7 +34,7 @@ def items(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> list[Ca
 
 
 def status(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Status:
-    """READY if this call is a hit, else WRITE if somebody computes it, else the newest version's, else UNINITIALIZED."""
+    """READY on a hit, else WRITE while somebody computes, else the newest version's, else UNINITIALIZED."""
     request = _request(function, args, kwargs)
     store = request.plan.store()
     if find(store, request) is not None:
@@ -83,5 +83,3 @@ def _plan(function: Callable[..., Any]) -> Plan:
 
 def _request(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
     return Request(_plan(function), args, kwargs)
-
-

@@ -46,9 +46,13 @@ class Difference:
         if before is not None and now is not None and ("\n" in before or "\n" in now):
             import difflib
 
-            changes = difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "now", lineterm="", n=2)
+            changes = difflib.unified_diff(
+                before.splitlines(), now.splitlines(), "before", "now", lineterm="", n=2
+            )
             return [f"  {self.name}:", *(f"    {line}" for line in changes)]
-        return [f"  {self.name}: {'nothing' if before is None else before} -> {'nothing' if now is None else now}"]
+        return [
+            f"  {self.name}: {'nothing' if before is None else before} -> {'nothing' if now is None else now}"
+        ]
 
 
 class Why:
@@ -56,7 +60,8 @@ class Why:
 
     Attributes:
         hit: whether the call would load a stored value.
-        cause: ``"hit"``, ``"computing"``, ``"failed"``, ``"code"``, ``"removed"``, ``"argument"`` or ``"never"``.
+        cause: ``"hit"``, ``"computing"``, ``"failed"``, ``"code"``, ``"removed"``, ``"argument"`` or
+            ``"never"``.
         differences: what differs from the nearest item.
         nearest: the item that comes closest; None when the function was never computed.
     """
@@ -64,7 +69,11 @@ class Why:
     __slots__ = ("_sentence", "cause", "differences", "hit", "nearest")
 
     def __init__(
-        self, cause: str, sentence: str, nearest: CacheItem | None = None, differences: tuple[Difference, ...] = ()
+        self,
+        cause: str,
+        sentence: str,
+        nearest: CacheItem | None = None,
+        differences: tuple[Difference, ...] = (),
     ) -> None:
         self.hit = cause == "hit"
         self.cause = cause
@@ -73,7 +82,10 @@ class Why:
         self._sentence = sentence
 
     def __repr__(self) -> str:
-        return f"Why(hit={self.hit}, cause={self.cause!r}, differences={self.differences}, nearest={self.nearest})"
+        return (
+            f"Why(hit={self.hit}, cause={self.cause!r}, differences={self.differences}, "
+            f"nearest={self.nearest})"
+        )
 
     def __str__(self) -> str:
         lines = [self._sentence]
@@ -114,10 +126,16 @@ def _of_same_key(store: Store, request: Request, known: list[Record]) -> Why:
         if newest.status == Status.FAILED:
             how = {"raised": "it raised", "abandoned": "whoever computed it was interrupted or died"}
             how["store"] = "its value could not be stored"
-            return Why("failed", f"Miss: the last try of {name} failed: {how[newest.cause or 'raised']}.", item)
+            return Why(
+                "failed", f"Miss: the last try of {name} failed: {how[newest.cause or 'raised']}.", item
+            )
         if newest.status in (Status.TRASH, Status.DELETED):
-            return Why("removed", f"Miss: version {newest.version} of {name} was set aside ({newest.cause}).", item)
-        return Why("removed", f"Miss: version {newest.version} of {name} cannot be used: its bytes are gone.", item)
+            return Why(
+                "removed", f"Miss: version {newest.version} of {name} was set aside ({newest.cause}).", item
+            )
+        return Why(
+            "removed", f"Miss: version {newest.version} of {name} cannot be used: its bytes are gone.", item
+        )
     ready = [record for record in known if record.status == Status.READY and record.code is not None]
     if not ready:
         return Why("never", f"Miss: {name} was never computed for these arguments with this code.")
@@ -134,7 +152,9 @@ def _code_differences(store: Store, request: Request, record: Record) -> list[Di
     now = request.plan.code.parts(request.params)
     names = [*now, *(name for name in before if name not in now)]
     return [
-        Difference(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)
+        Difference(name, before.get(name), now.get(name))
+        for name in names
+        if before.get(name) != now.get(name)
     ]
 
 

@@ -49,11 +49,13 @@ def compute(store: Store, request: Request, flight: Flight, above: int | None) -
         try:
             work.prepare()
         except OSError as error:
-            return run_uncached(request, f"there is no place for the output ({error}); computed without the cache")
+            return run_uncached(
+                request, f"there is no place for the output ({error}); computed without the cache"
+            )
         return work.keep(work.run())
     finally:
-        # Here, not in a function: a second Ctrl-C may strike any Python function at its first instruction. A row
-        # whose token is not live is failed by the next claim or wait of this process.
+        # Here, not in a function: a second Ctrl-C may strike any Python function at its first instruction. A
+        # row whose token is not live is failed by the next claim or wait of this process.
         ours = token in live_tokens
         live_tokens.discard(token)
         if ours:  # else this is a fork of the process that claimed
@@ -170,7 +172,11 @@ class Work:
                 packed.write(file)  # type: ignore[arg-type]  # as far as writing goes it is a BinaryIO
             staging.publish()
             stored = Bytes(
-                form="value", serializer=serializer.name, size=file.size, digest=file.digest(), filename=filename
+                form="value",
+                serializer=serializer.name,
+                size=file.size,
+                digest=file.digest(),
+                filename=filename,
             )
         if not self._commit(value, stored) and self._staging is not None:
             self._staging.discard()
@@ -183,7 +189,8 @@ class Work:
         given = None if output is None else output.given(staging.final, names)
         # The caller gets these paths even if the claim was lost: nobody else writes there.
         self._commit(
-            given, Bytes(form=self._request.plan.form, size=size, digest=digest, filename=outputs.recorded(names))
+            given,
+            Bytes(form=self._request.plan.form, size=size, digest=digest, filename=outputs.recorded(names)),
         )
         return given
 
@@ -218,7 +225,9 @@ class Work:
             self._staging.discard()
         message = f"the result was computed, but could not be stored: {error or type(error).__name__}"
         if plan.options.on_store_error == "raise":
-            raise StoreError(f"{plan.name}: {message}; it is the attribute `value` of this error", value=given) from error
+            raise StoreError(
+                f"{plan.name}: {message}; it is the attribute `value` of this error", value=given
+            ) from error
         notices.warn_once(plan.name, type(error).__name__, f"{message}; it was returned")
         return given
 

@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 from matplotlib.dates import DateFormatter, MonthLocator
@@ -31,10 +31,7 @@ from matplotlib.figure import Figure
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from cachedeco import OUTPUT, Status, cached
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from cachedeco import OUTPUT, ContentKey, Status, cached
 
 FILES = ("flights.csv.zip", "weather.csv", "airports.csv", "planes.csv")
 ARRIVES_LATER = "planes.csv"
@@ -42,15 +39,9 @@ ARRIVES_LATER = "planes.csv"
 # ---- The steps ------------------------------------------------------------------------------------------
 
 
-def content(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a file count its name and what is in it, not where it lies."""
-    table: Path = arguments["table"]
-    return {"name": table.name, "content": table.read_bytes() if table.exists() else "missing"}
-
-
-@cached(params=content)
-def load(table: Path) -> pd.DataFrame:
-    """Read one CSV file; a file that has been replaced is read again."""
+@cached
+def load(table: Annotated[Path, ContentKey]) -> pd.DataFrame:
+    """Read one CSV file. Its content counts, not its path: a file that has been replaced is read again."""
     return pd.read_csv(table)
 
 
@@ -206,7 +197,7 @@ def step(function: Any, *arguments: Any) -> Any:
         state = "hit" if function.status(*arguments) == Status.READY else "computed"
         result = function(*arguments)
     except Exception as error:
-        show("failed", start, f"{name}: {error}")
+        show("failed", start, f"{name}: {type(error).__name__}: {error}")
         raise SystemExit(1) from error
     show(state, start, f"{name}: {result}" if isinstance(result, Path) else name)
     return result
@@ -308,6 +299,11 @@ def main() -> None:
     parser.add_argument("--once", action="store_true", help="one run, in this process")
     options = parser.parse_args()
     data = options.data or package_data()
+    missing = [name for name in FILES if not (data / name).exists()]
+    if missing and not options.once:
+        parser.error(f"{data} lacks {', '.join(missing)}")
+    if options.every < 1:
+        parser.error("--every is 1 for all flights, 2 for every second one, and so on")
     if not options.once:
         run_three_times(data, options.cache, options.every)
         return

@@ -54,8 +54,8 @@ def own_default_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def nothing_left_behind(request: pytest.FixtureRequest, own_default_cache: None) -> Iterator[None]:
     """Fail a test that leaves a thread running or a file open.
 
-    What lives as long as its process is let go first: idle connections, and the lock files of owners. Open files
-    are seen where the system lists them under ``/proc``; elsewhere the resource warnings have to do.
+    What lives as long as its process is let go first: idle connections, and the lock files of owners. Open
+    files are seen where the system lists them under ``/proc``; elsewhere the resource warnings have to do.
     """
     threads, files = set(threading.enumerate()), _open_files()
     yield

@@ -5,8 +5,8 @@
     <folder>/items/ab/<name>/     the bytes of an item; ab are the first digits of the key
     <folder>/items/ab/<name>.part/   the same while it is being written
 
-A name holds key, version and the item's random token, so no two writers ever share a path. All paths are derived, none
-is stored, so the folder can be moved.
+A name holds key, version and the item's random token, so no two writers ever share a path. All paths are
+derived, none is stored, so the folder can be moved.
 """
 
 from __future__ import annotations

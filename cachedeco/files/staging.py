@@ -37,7 +37,7 @@ class Staging:
 
     def create(self, filename: str) -> DigestingFile:
         """Open a new file for writing that counts and digests what passes through it."""
-        return DigestingFile(open(os.path.join(self.folder, filename), "xb", buffering=0))  # noqa: SIM115 - given on
+        return DigestingFile(open(os.path.join(self.folder, filename), "xb", buffering=0))
 
     def publish(self) -> None:
         """Make everything read-only and move it into place."""

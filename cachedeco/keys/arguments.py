@@ -35,6 +35,7 @@ class Binder:
     Attributes:
         function: the Python function whose parameters are bound.
         names: all parameters, in the order of their declaration.
+        revision: another number whenever code or defaults of the function have changed.
 
     Examples:
         >>> def f(x, y=2, *rest, z=3): ...
@@ -54,6 +55,7 @@ class Binder:
         "_stub",
         "function",
         "names",
+        "revision",
     )
 
     function: Any
@@ -62,6 +64,7 @@ class Binder:
     def __init__(self, function: Callable[..., object]) -> None:
         self.function, self._signature_of, self._args, self._kwargs = see_through(function)
         self._bound = bool(self._args or self._kwargs)
+        self.revision = 0
         self._prepare()
 
     def _prepare(self) -> None:
@@ -80,6 +83,7 @@ class Binder:
                 "cache a function written with def or lambda"
             )
         self._shape, self.names, self._stub = shape, names, shape.stub(function)
+        self.revision += 1
         # Last, so that another thread never uses the old stub for the new code.
         self._code, self._defaults, self._kwdefaults = known
 
@@ -145,18 +149,18 @@ class _Plan:
 
     __slots__ = (
         "as_they_are",
-        "binder_names",
         "marked",
         "names",
         "output_default",
         "removed",
+        "revision",
         "secrets",
         "unresolved",
     )
 
-    binder_names: tuple[str, ...]
     names: tuple[str, ...]
     removed: frozenset[str]
+    revision: int
     secrets: frozenset[str]
     marked: tuple[tuple[str, Marks], ...]
     unresolved: dict[str, str | None]
@@ -230,7 +234,7 @@ class Selection:
 
     def _prepare(self) -> _Plan:
         binder = self.binder
-        binder_names = binder.names
+        revision, binder_names = binder.revision, binder.names
         self._check_output()
         self._check_names()
         marks, unresolved = hints.read(binder.function, binder_names)
@@ -240,7 +244,7 @@ class Selection:
             removed.add(self.output)
         chosen = binder_names if self._selected is None else self._selected
         plan = _Plan()
-        plan.binder_names, plan.unresolved, plan.removed = binder_names, unresolved, frozenset(removed)
+        plan.revision, plan.unresolved, plan.removed = revision, unresolved, frozenset(removed)
         plan.names = tuple(name for name in binder_names if name in chosen and name not in removed)
         plan.secrets = frozenset(name for name, mark in marks.items() if mark.secret)
         plan.marked = tuple((name, mark) for name, mark in marks.items() if mark.replaces)
@@ -316,7 +320,7 @@ class Selection:
             OSError: a file to be keyed by its content cannot be read.
         """
         plan = self._plan
-        if plan.unresolved or self.binder.names is not plan.binder_names:
+        if plan.unresolved or self.binder.revision != plan.revision:
             # What was missing when the function was decorated may have been defined since, below it.
             plan = self._prepare()
             hints.refuse(self.binder.function, plan.unresolved)

@@ -9,7 +9,6 @@ library.
 from __future__ import annotations
 
 from types import FunctionType, MethodType
-from weakref import WeakKeyDictionary
 
 import xxhash
 
@@ -18,10 +17,12 @@ from cachedeco.keys import closure, code_values, source
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from cachedeco.keys.code_watch import Watch
 
 _STATES_KEPT = 64
+_VALUES_KEPT = 256
 
 
 class Code:
@@ -81,13 +82,13 @@ class Code:
         Args:
             arguments: as for `digest`.
         """
-        from cachedeco.keys.code_graph import Graph
-
         if self.version is not None:
             return {"version": self.version}
         classes = code_values.classes_in(arguments.values()) if arguments else code_values.NO_CLASSES
-        graph = Graph(closure.underlying(self.function), bound_values=False, classes=classes, own=self)
-        return {title: node.text() for title, node in sorted(graph.parts().items())}
+        state = self._states.get(classes)
+        if state is None or not state.watch.holds():
+            state = self._compute(classes)
+        return dict(state.parts())
 
     def closure(self) -> dict[str, object]:
         """Return the values in closure cells and partial arguments, which belong to the key."""
@@ -101,38 +102,54 @@ class Code:
         return state
 
     def __getstate__(self) -> dict[str, object]:
-        """Take the function's text along: where a worker unpickles it, its file may not exist."""
+        """Take the texts along that have no file in a worker: the function's own, and those of cells."""
+        texts: dict[str, bytes] = {}
         inner = closure.underlying(self.function)
-        filename = inner.__code__.co_filename if isinstance(inner, FunctionType) else ""
-        text = source.captured(filename)
-        return {"function": self.function, "version": self.version, "filename": filename, "text": text}
+        if isinstance(inner, FunctionType) and self.version is None:
+            self.digest()
+            used = [function for state in self._states.values() for function in state.watch.functions()]
+            for code in (inner.__code__, *(function.__code__ for function in used if _by_value(function))):
+                text = source.captured(code.co_filename)
+                if text is not None:
+                    texts[code.co_filename] = text
+        return {"function": self.function, "version": self.version, "texts": texts}
 
-    def __setstate__(self, state: dict[str, object]) -> None:
-        filename, text = state["filename"], state["text"]
-        if isinstance(filename, str) and isinstance(text, bytes):
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for filename, text in state["texts"].items():
             source.remember(filename, text, None)
-        Code.__init__(self, state["function"], version=state["version"])  # type: ignore[arg-type]
+        Code.__init__(self, state["function"], version=state["version"])
+
+
+def _by_value(function: FunctionType) -> bool:
+    return function.__globals__.get("__name__") in {"__main__", "__mp_main__"}
 
 
 class _State:
     """A digest and what it rests on."""
 
-    __slots__ = ("digest", "watch")
-
-    digest: bytes
-    watch: Watch
+    __slots__ = ("_graph", "_parts", "digest", "watch")
 
     def __init__(
         self, root: object, *, bound_values: bool, classes: frozenset[type], own: Code | None
     ) -> None:
         from cachedeco.keys.code_graph import Graph
 
-        graph = Graph(root, bound_values=bound_values, classes=classes, own=own)
-        self.watch = graph.watch
-        self.digest = graph.digest()
+        self._graph: Graph | None = Graph(root, bound_values=bound_values, classes=classes, own=own)
+        self._parts: dict[str, str] = {}
+        self.watch: Watch = self._graph.watch
+        self.digest: bytes = self._graph.digest()
+
+    def parts(self) -> dict[str, str]:
+        """Return the parts as text, made when they are first asked for."""
+        graph = self._graph
+        if graph is not None:
+            self._parts = {title: node.text() for title, node in sorted(graph.parts().items())}
+            self._graph = None
+        return self._parts
 
 
-_value_states: WeakKeyDictionary[object, _State] = WeakKeyDictionary()
+# A state holds its function, so a table with weak keys would keep every lambda of every call.
+_value_states: dict[object, _State] = {}
 
 
 def function_digest(function: object) -> bytes:
@@ -162,5 +179,7 @@ def _digest_of_value(value: object) -> bytes:
     if state is None or not state.watch.holds():
         state = _State(value, bound_values=True, classes=code_values.NO_CLASSES, own=None)
         if lasting:
+            if len(_value_states) >= _VALUES_KEPT:
+                _value_states.clear()
             _value_states[value] = state
     return state.digest

@@ -40,6 +40,9 @@ def expand(graph: Graph, cls: type, node: Node) -> None:
     graph.watch.members(members)
     graph.watch.value(lambda: cls.__mro__ is mro, True)
     node.head = b"class " + cls.__qualname__.encode("utf-8", "backslashreplace")
+    compiled = code_origin.compiled_content(cls.__module__)
+    if compiled:
+        node.lines.append(("compiled module", [compiled]))
     for index, base in enumerate(cls.__bases__):
         node.lines.append((f"base {index}", describe(graph, base, "base")))
     if type(cls) is not type:

@@ -172,7 +172,11 @@ def _parts(graph: Graph, value: object) -> Iterator[tuple[str, object]]:
 def of_value(graph: Graph, value: object, where: str) -> Pieces:
     """Return a value by its fingerprint; the classes of what it holds join the graph."""
     kind = type(value)
-    if value is None or kind is bool or (kind is int and abs(value) < _SHOWN_BELOW):  # type: ignore[operator]
+    if (
+        value is None
+        or kind is bool
+        or (kind is int and isinstance(value, int) and abs(value) < _SHOWN_BELOW)
+    ):
         return [repr(value)]
     if kind.__module__ == "logging" and kind.__name__ in {"Logger", "RootLogger"}:
         # Nearly every module has one; where it writes is not data.
@@ -189,7 +193,9 @@ def of_value(graph: Graph, value: object, where: str) -> Pieces:
     if not code_values.is_immutable(value):
         graph.watch.value(lambda: measure_again(value, where, whole=whole), measured)
     # Texts are not shown: among a module's globals are passwords.
-    return [f"{repr(value) if kind is float else kind.__qualname__} ({measured.hex()})"]
+    shown = repr(value) if kind is float else kind.__qualname__
+    compiled = code_origin.compiled_content(getattr(value, "__module__", None)) if callable(value) else ""
+    return [f"{shown} ({measured.hex()}){compiled}"]
 
 
 def named(graph: Graph, namespace: dict[str, object], name: str) -> Pieces:

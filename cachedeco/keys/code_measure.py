@@ -10,7 +10,7 @@ from cachedeco.keys.code_watch import EMPTY, contents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _UNMEASURED = b"counted by class"
 
@@ -96,7 +96,7 @@ def shallow_digest(value: object) -> bytes:
     inner = closure.underlying(value)
     if isinstance(inner, FunctionType):
         title = f"function {code_origin.module_title(inner.__globals__)}.{inner.__code__.co_qualname}"
-        facts = _function_facts
+        facts: Callable[[object], dict[str, object]] = _function_facts
     else:
         title = "class " + code_origin.class_title(inner if isinstance(inner, type) else type(inner))
         facts = _class_facts

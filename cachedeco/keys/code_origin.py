@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from xxhash import xxh3_128_hexdigest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +35,8 @@ _STANDARD_FOLDERS = (
     os.path.join(sys.base_exec_prefix, "DLLs") + os.sep,
 )
 
+_COMPILED = (".so", ".pyd", ".dll")
+_contents: dict[str, str] = {}
 _origins: dict[str, Origin] = {}
 _versions: dict[tuple[str, str], str] = {}
 
@@ -101,6 +105,21 @@ def of_module_name(name: object) -> Origin:
     if module is not None:
         return of_namespace(vars(module))
     return STANDARD if name.partition(".")[0] in sys.stdlib_module_names else USER
+
+
+def compiled_content(name: object) -> str:
+    """Return a digest of the file of a compiled module of the user's, an empty text for other modules."""
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    filename = getattr(module, "__file__", None)
+    if not isinstance(filename, str) or not filename.endswith(_COMPILED) or of_file(filename)[0] != "user":
+        return ""
+    if filename not in _contents:
+        try:
+            with open(filename, "rb") as stream:
+                _contents[filename] = xxh3_128_hexdigest(stream.read())
+        except OSError:
+            _contents[filename] = "unreadable"
+    return _contents[filename]
 
 
 def version_of(folder: str, top: str) -> str:

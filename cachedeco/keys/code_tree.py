@@ -76,14 +76,9 @@ def normalise(tree: _ast.Module) -> None:
     waiting: list[tuple[_ast.AST, bool]] = [(tree, False)]
     while waiting:
         node, in_function = waiting.pop()
-        if isinstance(node, _FUNCTIONS):
-            if all(decorator_name(item) in _BLIND_DECORATORS for item in node.decorator_list):
-                _drop_signature_annotations(node)
-            in_function = True
-        elif isinstance(node, _ast.Lambda):
-            in_function = True
-        elif isinstance(node, _ast.ClassDef):
-            in_function = False
+        if is_function(node) or isinstance(node, _ast.ClassDef):
+            in_function = not isinstance(node, _ast.ClassDef)
+            _drop_signature_annotations(node)
         elif isinstance(node, _ast.JoinedStr):
             node.values[:] = _joined(node.values)
         for field in node._fields:
@@ -122,7 +117,11 @@ def decorator_chain(node: _ast.AST) -> tuple[str, ...]:
     return (node.id, *reversed(names))
 
 
-def _drop_signature_annotations(node: _ast.FunctionDef | _ast.AsyncFunctionDef) -> None:
+def _drop_signature_annotations(node: _ast.AST) -> None:
+    if not isinstance(node, _FUNCTIONS):
+        return
+    if not all(decorator_name(item) in _BLIND_DECORATORS for item in node.decorator_list):
+        return
     node.returns = None
     arguments = node.args
     for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):

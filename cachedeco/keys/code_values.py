@@ -8,7 +8,7 @@ from cachedeco.keys import closure, code_origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 NO_CLASSES: frozenset[type] = frozenset()
@@ -28,6 +28,7 @@ _IMMUTABLE_BY_NAME = frozenset(
 )
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 _KNOWN_TYPES = 4096
+_DEPTH_WITHOUT_CYCLES = 8
 
 # What a type means for the search: nothing, has parts, has parts, counts, counts and has parts.
 _LEAF, _CONTAINER, _STANDARD_OBJECT, _PACKAGED, _OWN_CODE = range(5)
@@ -63,31 +64,36 @@ def classes_in(values: Iterable[object]) -> frozenset[type]:
     """
     found: set[type] = set()
     seen: set[int] = set()
-    batch = list(values)
-    keep: list[object] = []
-    while True:
-        kinds = {kind: meaning for kind in set(map(type, batch)) if (meaning := _kind(kind))}
-        if not kinds:
-            break
-        found.update(kind for kind, meaning in kinds.items() if meaning >= _PACKAGED)
-        # Parts made on the way must live on, or their addresses would be used again and look already seen.
-        keep.append(batch)
-        batch = [part for kind, meaning in kinds.items() for part in _parts_of_all(kind, meaning, batch, seen)]
+    waiting: list[tuple[list[object], int]] = [(list(values), 0)]
+    while waiting:
+        batch, depth = waiting.pop()
+        for kind in set(map(type, batch)):
+            meaning = _kind(kind)
+            if meaning >= _PACKAGED:
+                found.add(kind)
+            if meaning in {_LEAF, _PACKAGED}:
+                continue
+            group = [value for value in batch if type(value) is kind]
+            if depth > _DEPTH_WITHOUT_CYCLES:
+                fresh = {id(value): value for value in group if id(value) not in seen}
+                seen.update(fresh)
+                group = list(fresh.values())
+            # A first look, in C, at the types alone saves copying what is all plain.
+            waiting.extend(
+                (list(inside()), depth + 1)
+                for inside in _inside(kind, group)
+                if any(map(_kind, set(map(type, inside()))))
+            )
     return frozenset(found) if found else NO_CLASSES
 
 
-def _parts_of_all(kind: type, meaning: int, batch: list[object], seen: set[int]) -> Iterable[object]:
-    """Return the parts of all values of one type that have not been seen; in C for the plain containers."""
-    if meaning == _PACKAGED:
-        return ()
-    values: dict[int, Any] = {id(value): value for value in batch if type(value) is kind}
-    fresh = [value for place, value in values.items() if place not in seen]
-    seen.update(values)
+def _inside(kind: type, group: list[Any]) -> list[Callable[[], Iterator[object]]]:
+    """Return what gives the parts of all values of one type."""
     if kind is dict:
-        return chain(chain.from_iterable(fresh), chain.from_iterable(map(dict.values, fresh)))
+        return [lambda: chain.from_iterable(group), lambda: chain.from_iterable(map(dict.values, group))]
     if kind in _CONTAINERS:
-        return chain.from_iterable(fresh)
-    return chain.from_iterable(part for value in fresh for part in _parts(value))
+        return [lambda: chain.from_iterable(group)]
+    return [lambda: chain.from_iterable(chain.from_iterable(map(_parts, group)))]
 
 
 def _kind(kind: type) -> int:

@@ -64,6 +64,10 @@ class Watch:
             for name, value in keywords.items():
                 self.binding(keywords, name, value)
 
+    def functions(self) -> list[FunctionType]:
+        """Return the functions that are watched."""
+        return [entry[0] for entry in self._functions]
+
     def cell(self, cell: CellType, value: object) -> None:
         """The cell holds this very object, or nothing for `EMPTY`."""
         self._cells.append((cell, value))

@@ -4,6 +4,9 @@ A file is read once, then known by path, size, times and inode. It is read again
 that another change could leave the same times behind. Setting the modification time back does not help: the
 change time, which nobody can set, counts too. A program that writes through a shared memory map may escape.
 
+That there is nothing is a content too: the function runs and says so in its own words, its failure is recorded
+like any other, and once the file is there the call is another one.
+
 A folder is what a program finds in it: the relative names of all entries and the content of all files, in no
 order; empty folders count, times and permissions do not. A link to a file counts as that file, wherever it
 lies. A link to a folder within counts as the way to it; it is not followed, so circles end. A link to a
@@ -83,7 +86,7 @@ class Content:
 
     Attributes:
         path: the absolute path.
-        kind: ``"file"`` or ``"folder"``.
+        kind: ``"file"``, ``"folder"`` or ``"absent"``.
         digest: 16 bytes.
         size: bytes of all files in it.
     """
@@ -156,7 +159,7 @@ def of(value: object, name: str, memory: Memory | None = None) -> Content | Cont
         memory: remembers files; None for one that ends with the process.
 
     Raises:
-        OSError: there is no such file or folder, or it cannot be read; the message names the argument.
+        OSError: a file or folder cannot be read; the message names the argument.
         KeyingError: the value is no path, or what it leads to has no content.
     """
     if value is None:
@@ -214,8 +217,11 @@ def _content(value: str | os.PathLike[str], name: str, memory: Memory) -> Conten
 
 
 def _list(path: str) -> tuple[str, Listing]:
-    """Say whether a path is a file or a folder, and list what is in it; a file has the name '' there."""
-    state = os.stat(path)
+    """Say what a path leads to, and list what is in it; a file has the name '' there."""
+    try:
+        state = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return "absent", {}
     if stat.S_ISDIR(state.st_mode):
         return "folder", _list_folder(path)
     return "file", {"": _signature(path, state)}

@@ -214,7 +214,7 @@ _CONTAINERS: dict[type, Any] = {list: _list, tuple: _tuple, set: _set, frozenset
 def _show_other(value: Any, kind: type, depth: int) -> str:
     library = kind.__module__.partition(".")[0]
     if kind is Content:
-        text = f"{value.path} ({value.size} bytes)"
+        text = f"{value.path} ({'absent' if value.kind == 'absent' else f'{value.size} bytes'})"
     elif kind is Contents:
         text = _show(value.parts, depth)
     elif kind is KeyedBy:

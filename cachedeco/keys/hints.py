@@ -67,10 +67,9 @@ def refuse(function: types.FunctionType, unresolved: dict[str, str | None]) -> N
     for name, text in unresolved.items():
         if text is not None:
             raise OptionError(
-                f"{name_of(function)}: the annotation {text!r} of {name!r} cannot be "
-                "resolved, so its markers cannot be read; import them at run time, not under "
-                "TYPE_CHECKING or inside of another function, "
-                "or use the options params and ignore"
+                f"{name_of(function)}: the annotation {text!r} of {name!r} cannot be resolved, so its "
+                "markers cannot be read; import all that it names at run time, not under TYPE_CHECKING or "
+                "inside of another function, or take the markers out and use the options params and ignore"
             )
 
 
@@ -151,9 +150,17 @@ class _Reader:
                 self.mark(marker, outermost=outermost)
             self.visit(annotation.__origin__, outermost=outermost)
         elif type(annotation).__name__ == "TypeAliasType":
-            self.visit(annotation.__value__, outermost=outermost)
+            self.visit(self.value_of(annotation), outermost=outermost)
         else:
             self.visit_arguments(annotation, outermost=outermost)
+
+    def value_of(self, alias: Any) -> Any:
+        """Return what a ``type X = ...`` stands for, None when it names what is not there."""
+        try:
+            return alias.__value__
+        except Exception:  # noqa: BLE001  # whatever the expression raises, it is no annotation
+            self.names.incomplete = self.incomplete = self.doubtful = True
+            return None
 
     def mark(self, marker: object, *, outermost: bool) -> None:
         if isinstance(marker, _Unknown):

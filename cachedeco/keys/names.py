@@ -10,14 +10,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MAIN = frozenset({"__main__", "__mp_main__"})
-_HEAP_TYPE = (
-    1 << 9
-)  # Py_TPFLAGS_HEAPTYPE: classes made by a class statement (or an extension that imitates one)
+# Flags of CPython's types: what a class statement makes is a heap type, and can be changed.
+_IMMUTABLE, _HEAP_TYPE = 1 << 8, 1 << 9
 
 
 def is_static(kind: type) -> bool:
     """Tell whether a class is compiled into the interpreter or an extension: nobody's code can be in it."""
-    return not kind.__flags__ & _HEAP_TYPE
+    return kind.__flags__ & (_HEAP_TYPE | _IMMUTABLE) != _HEAP_TYPE
 
 
 def full_name(named: Any) -> tuple[str, str]:

@@ -146,6 +146,8 @@ def see_through(
             if "__wrapped__" not in function.__dict__:
                 return outer, None, args, kwargs
             function = function.__dict__["__wrapped__"]
+        elif not isinstance(function, type) and "__wrapped__" in getattr(function, "__dict__", {}):
+            function = function.__dict__["__wrapped__"]  # lru_cache and other callables written in C
         elif outer is None:
             raise OptionError(_refusal(function))
         else:
@@ -174,7 +176,7 @@ def _refusal(function: object) -> str:
         return f"{what}it is a class; cache a function that makes and returns the object"
     if callable(function):
         return (
-            f"{what}it is a {type(function).__qualname__}, not a Python function, so neither its "
+            f"{what}it is of type {type(function).__qualname__}, not a Python function, so neither its "
             "parameters nor its code can be read; wrap it: def f(x): return ..."
         )
-    return f"{what}it is a {type(function).__qualname__}, which cannot be called"
+    return f"{what}it is of type {type(function).__qualname__}, which cannot be called"

@@ -1,7 +1,7 @@
 """Attributes of items: between Python values and rows that SQLite can compare.
 
-Numbers are stored as numbers, text as text, times as microseconds since 1970 in UTC, lists and dicts as JSON; the
-column ``kind`` says what to give back.
+Numbers are stored as numbers, text as text, times as microseconds since 1970 in UTC, lists and dicts as JSON;
+the column ``kind`` says what to give back.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _check_name(name: object) -> None:
         raise OptionError(f"the name of an attribute must be a str that is not empty, not {name!r}")
 
 
-def _encode(name: str, value: Any) -> tuple[str, object]:
+def _encode(name: str, value: Any) -> tuple[str, object]:  # noqa: PLR0911 - one a type
     import datetime
 
     if type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "ndim", None) == 0:
@@ -77,7 +77,8 @@ def _encode(name: str, value: Any) -> tuple[str, object]:
     if isinstance(value, int):
         return ("int", int(value)) if value.bit_length() <= _LONGEST_INTEGER else ("long", str(int(value)))
     if isinstance(value, float):
-        return ("float", float(value)) if value == value else ("nan", "nan")  # noqa: PLR0124 - SQLite stores NaN as NULL
+        # SQLite stores NaN as NULL.
+        return ("float", float(value)) if value == value else ("nan", "nan")  # noqa: PLR0124 - false for NaN
     if isinstance(value, str):
         return "str", str(value)
     if value is None:
@@ -108,8 +109,8 @@ def _json(name: str, value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, sort_keys=isinstance(value, dict))
     except (TypeError, ValueError) as error:
         raise OptionError(
-            f"the attribute {name!r} cannot be a {type(value).__qualname__} ({error}); attributes are numbers, text, "
-            "bytes, dates, times, None, and lists and dicts of such as JSON can hold"
+            f"the attribute {name!r} cannot be a {type(value).__qualname__} ({error}); attributes are "
+            "numbers, text, bytes, dates, times, None, and lists and dicts of such as JSON can hold"
         ) from error
 
 

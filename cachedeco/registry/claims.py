@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
+    from cachedeco.registry.database import Connection
     from cachedeco.registry.pool import Pool
 
     Attribute = tuple[str, str, str, object]  # namespace, name, kind, stored value
@@ -143,7 +144,7 @@ class Claims:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._known_codes: set[bytes] = set()
+        self._known_codes: set[tuple[tuple[int, int] | None, bytes]] = set()
 
     def best(self, key: bytes, code: bytes, form: str, below: int) -> Hit | None:
         """The newest READY item that this code made, below a version, as the statement ``best`` gives it."""
@@ -193,7 +194,12 @@ class Claims:
         owner = owners.own(self._pool)
         now = time.time_ns() // 1000
 
-        def work(con: sqlite3.Connection) -> Claim | None:
+        # Of a registry that was removed, its successor knows nothing.
+        known_code = (owner.registry, wanted.code)
+
+        def work(con: Connection) -> Claim | None:
+            if con.file != owner.registry:
+                return None  # removed since: who looks for the owner of this claim would not find it
             for id_, other in con.execute(QUERIES["claims_of_owner"], (owner.id,)).fetchall():
                 if other not in owners.live_tokens:
                     con.execute(QUERIES["fail"], ("abandoned", now, None, 1, id_, other))
@@ -208,13 +214,13 @@ class Claims:
             parameters = (wanted.key, version, wanted.scope, token, owner.id, now, wanted.code, wanted.label)
             id_ = con.execute(QUERIES["insert_claim"], parameters).lastrowid or 0
             con.execute(QUERIES["insert_details"], (id_, wanted.function, wanted.params))
-            if wanted.code not in self._known_codes:
+            if known_code not in self._known_codes:
                 con.execute(QUERIES["insert_code"], (wanted.code, wanted.parts()))
             return Claim(id_, version, token)
 
         claim = self._pool.write(work)
         if claim is not None:
-            self._known_codes.add(wanted.code)
+            self._known_codes.add(known_code)
         return claim
 
     def commit(

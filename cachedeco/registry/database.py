@@ -13,9 +13,9 @@ import os
 import sqlite3
 
 from cachedeco.errors import RegistryError, RegistryUnavailableError
-from cachedeco.settings import BUSY_SECONDS
 from cachedeco.registry import statements
 from cachedeco.registry.filesystem import refuse_network
+from cachedeco.settings import BUSY_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,19 +93,21 @@ class Database:
 
     def is_current(self, con: Connection) -> bool:
         """Whether a connection is to the file that lies there now: somebody may have removed the folder."""
-        try:
-            return con.file == self._file()
-        except OSError:
-            return False
+        return con.file is not None and con.file == self.file()
 
-    def _file(self) -> tuple[int, int]:
-        found = os.stat(self.path)
+    def file(self) -> tuple[int, int] | None:
+        """Device and inode of the file that lies there now; None when there is none."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
         return found.st_dev, found.st_ino
 
     def _open(self) -> Connection:
         try:
-            # Asked before: of a file that is replaced in between, the connection looks outdated, never current.
-            file = self._file()
+            # Asked before: of a file that is replaced in between, the connection looks outdated, never
+            # current.
+            file = self.file()
             con = sqlite3.connect(
                 self._address,
                 uri=True,
@@ -114,7 +116,7 @@ class Database:
                 check_same_thread=False,
                 factory=Connection,
             )
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
             raise RegistryUnavailableError(
                 f"cannot open the registry {self.path}: {error}", path=self.path
             ) from error
@@ -130,7 +132,9 @@ class Database:
             version = con.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             # Opening is lazy: what is wrong with the file or its folder shows at the first statement.
-            foreign = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+            foreign = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+                error, sqlite3.OperationalError
+            )
             if foreign:
                 raise RegistryError(
                     f"{self.path} cannot be read as a registry ({error}); move it away to start anew",
@@ -141,7 +145,7 @@ class Database:
             ) from error
         if application != APPLICATION_ID:
             raise RegistryError(
-                f"{self.path} is an SQLite file, but not a registry of cachedeco; choose another cache folder",
+                f"{self.path} is an SQLite file, but not a registry of cachedeco; choose another folder",
                 path=self.path,
             )
         steps = migrations()

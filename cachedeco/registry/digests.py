@@ -39,7 +39,9 @@ class FileDigests:
         """Remember the digest of a file in the place of its earlier ones."""
         try:
             self._pool.write(
-                lambda con: con.execute(QUERIES["remember_file_digest"], (*_stored(signature), digest)).rowcount
+                lambda con: (
+                    con.execute(QUERIES["remember_file_digest"], (*_stored(signature), digest)).rowcount
+                )
             )
         except RegistryUnavailableError:
             return

@@ -13,9 +13,10 @@ from cachedeco.errors import RegistryError
 
 _NETWORK = frozenset(
     {
-        "9p", "afs", "beegfs", "ceph", "cifs", "coda", "cvmfs", "davfs", "drvfs", "fuse.ceph-fuse", "fuse.gcsfuse",
-        "fuse.glusterfs", "fuse.goofys", "fuse.juicefs", "fuse.mountpoint-s3", "fuse.rclone", "fuse.s3fs",
-        "fuse.sshfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2",
+        "9p", "afs", "beegfs", "ceph", "cifs", "coda", "cvmfs", "davfs", "drvfs",
+        "fuse.ceph-fuse", "fuse.gcsfuse", "fuse.glusterfs", "fuse.goofys", "fuse.juicefs",
+        "fuse.mountpoint-s3", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
+        "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2",
         "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "wekafs",
     }
 )  # fmt: skip
@@ -24,7 +25,7 @@ _MOUNTS = "/proc/self/mountinfo"
 
 
 def kind(path: str, table: str) -> str:
-    """Type of the file system that a path lies on.
+    r"""Type of the file system that a path lies on.
 
     Args:
         path: an absolute path without symbolic links.
@@ -34,7 +35,7 @@ def kind(path: str, table: str) -> str:
         For example ``"ext4"``; empty when the table does not tell.
 
     Examples:
-        >>> table = "36 1 8:1 / / rw - ext4 /dev/x rw\\n40 36 0:5 / /mnt/my\\\\040data rw - nfs4 srv:/x rw"
+        >>> table = "36 1 8:1 / / rw - ext4 /dev/x rw\n40 36 0:5 / /mnt/my\\040data rw - nfs4 srv:/x rw"
         >>> kind("/mnt/my data/cache", table), kind("/mnt/my", table)
         ('nfs4', 'ext4')
     """
@@ -42,7 +43,7 @@ def kind(path: str, table: str) -> str:
     for line in table.splitlines():
         left, _, right = line.partition(" - ")
         fields = left.split(" ")
-        if len(fields) > 4 and right:
+        if len(fields) > 4 and right:  # noqa: PLR2004 - the mount point is the fifth field
             # The kernel writes blanks and backslashes of a mount point as octal escapes.
             point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
             inside = path == point or path.startswith(point.rstrip("/") + "/")
@@ -69,7 +70,7 @@ def refuse_network(folder: str) -> None:
     found = kind(os.path.realpath(folder), table)
     if found in _NETWORK:
         raise RegistryError(
-            f"the cache folder {folder} lies on a network file system ({found}), where file locks do not hold "
-            "between hosts; choose a local folder, for example through CACHEDECO_DIR",
+            f"the cache folder {folder} lies on a network file system ({found}), where file locks do not "
+            "hold between hosts; choose a local folder, for example through CACHEDECO_DIR",
             path=folder,
         )

@@ -52,10 +52,10 @@ class Filter:
         version: Collection[int] | None = None,
         created_after: int | None = None,
         created_before: int | None = None,
-        ext: str | None | Missing = MISSING,
-        label: str | None | Missing = MISSING,
-        filename: str | None | Missing = MISSING,
-        function: str | None | Missing = MISSING,
+        ext: str | Missing | None = MISSING,
+        label: str | Missing | None = MISSING,
+        filename: str | Missing | None = MISSING,
+        function: str | Missing | None = MISSING,
         id: int | None = None,  # noqa: A002 - it is the column's name
     ) -> None:
         self._conditions: list[str] = []
@@ -73,7 +73,12 @@ class Filter:
             self._add("i.created > ?", created_after)
         if created_before is not None:
             self._add("i.created < ?", created_before)
-        for column, value in (("i.ext", ext), ("i.label", label), ("i.filename", filename), ("d.function", function)):
+        for column, value in (
+            ("i.ext", ext),
+            ("i.label", label),
+            ("i.filename", filename),
+            ("d.function", function),
+        ):
             if value is not MISSING:
                 self._add(f"{column} IS ?", value)
 
@@ -94,7 +99,8 @@ class Filter:
             return
         places = ", ".join("?" * len(status))
         self._add(
-            "NOT EXISTS (SELECT 1 FROM items AS n WHERE n.key = i.key AND n.version > i.version "  # noqa: S608 - only marks
+            "NOT EXISTS (SELECT 1 FROM items AS n "  # noqa: S608 - nothing but question marks goes in
+            "WHERE n.key = i.key AND n.version > i.version "
             f"AND n.status IN ({places}))",
             *map(int, status),
         )
@@ -173,7 +179,14 @@ class Items:
         return None if row is None else Status(row[0])
 
     def move(
-        self, id_: int, before: Status, after: Status, *, size: int | None, digest: bytes | None, error: str | None
+        self,
+        id_: int,
+        before: Status,
+        after: Status,
+        *,
+        size: int | None,
+        digest: bytes | None,
+        error: str | None,
     ) -> bool:
         """Move a record made by hand from one status to another.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
+    from cachedeco.registry.database import Connection
     from cachedeco.registry.pool import Pool
 
 SWEEP = 4
@@ -44,12 +45,18 @@ class Owner:
     Attributes:
         id: number of its row in the registry.
         path: its lock file.
+        registry: which file the row is in.
     """
 
-    def __init__(self, id_: int, path: str, lock: BaseFileLock) -> None:
+    def __init__(self, id_: int, path: str, registry: tuple[int, int] | None, lock: BaseFileLock) -> None:
         self.id = id_
         self.path = path
+        self.registry = registry
         self._lock = lock
+
+    def is_known(self, pool: Pool) -> bool:
+        """Whether others can still tell that it lives: by its file, and by its row."""
+        return os.path.exists(self.path) and self.registry == pool.database.file()
 
 
 class OwnerRow:
@@ -58,7 +65,16 @@ class OwnerRow:
     __slots__ = ("boot_id", "host", "id", "name", "pid", "pid_namespace", "pid_started", "since")
 
     def __init__(self, row: tuple[int, str, str, str, int, int, str, int]) -> None:
-        self.id, self.name, self.boot_id, self.pid_namespace, self.pid, self.pid_started, self.host, self.since = row
+        (
+            self.id,
+            self.name,
+            self.boot_id,
+            self.pid_namespace,
+            self.pid,
+            self.pid_started,
+            self.host,
+            self.since,
+        ) = row
 
 
 def own(pool: Pool) -> Owner:
@@ -69,14 +85,14 @@ def own(pool: Pool) -> Owner:
     """
     folder = pool.database.folder
     owner = _owners.get(folder)
-    if owner is not None and os.path.exists(owner.path):
+    if owner is not None and owner.is_known(pool):
         return owner
     with _making:
         owner = _owners.get(folder)
         if owner is not None:
-            if os.path.exists(owner.path):
+            if owner.is_known(pool):
                 return owner
-            # Somebody removed the folder or the file: nobody could tell any more that we live.
+            # Somebody removed the folder or a file: nobody could tell any more that we live.
             _kept.append(owner)
         owner = _owners[folder] = _make(pool)
     for row in pool.read_all(QUERIES["running_owners"], (SWEEP,)):
@@ -110,7 +126,7 @@ def reap_if_dead(pool: Pool, row: OwnerRow) -> bool:
 def is_this_process(pool: Pool, owner_id: int) -> bool:
     """Whether an owner of that number is this process."""
     owner = _owners.get(pool.database.folder)
-    return owner is not None and owner.id == owner_id
+    return owner is not None and owner.id == owner_id and owner.registry == pool.database.file()
 
 
 def _make(pool: Pool) -> Owner:
@@ -126,11 +142,18 @@ def _make(pool: Pool) -> Owner:
     except OSError as error:
         raise RegistryUnavailableError(f"cannot make the lock file {path}: {error}", path=path) from error
 
-    def insert(con: sqlite3.Connection) -> int:
+    def insert(con: Connection) -> Owner:
         parameters = (name, *_identity(), time.time_ns() // 1000)
-        return con.execute(QUERIES["insert_owner"], parameters).lastrowid or 0
+        return Owner(con.execute(QUERIES["insert_owner"], parameters).lastrowid or 0, path, con.file, lock)
 
-    return Owner(pool.write(insert), path, lock)
+    try:
+        return pool.write(insert)
+    except BaseException:
+        # Without a row nobody would ever look at the file again.
+        lock.release()
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
 
 
 def _identity() -> tuple[str, str, str, int, int]:
@@ -144,9 +167,10 @@ def _lock_path(folder: str, name: str) -> str:
 
 @contextlib.contextmanager
 def _held_if_free(path: str) -> Iterator[bool | None]:
-    """Try to lock an existing file; True with the lock held, False when another holds it, None without a file.
+    """Try to lock an existing file: True with the lock held, False when another has it, None without a file.
 
-    Opened without creating: a lock file that somebody deleted would otherwise look free while its owner lives.
+    Opened without creating: a lock file that somebody deleted would otherwise look free while its owner
+    lives.
     """
     from filelock import lock_descriptor
 
@@ -203,7 +227,7 @@ def _started(pid: int) -> int:
     """Clock ticks between boot and the start of a process, field 22 of its ``stat``; 0 when there is none."""
     # The name of the program, in parentheses, may hold blanks and parentheses itself.
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return int(fields[19]) if len(fields) > 19 else 0
+    return int(fields[19]) if len(fields) > 19 else 0  # noqa: PLR2004 - as above, without the first two
 
 
 def _after_fork_in_child() -> None:

@@ -16,8 +16,8 @@ import weakref
 from _thread import get_ident
 
 from cachedeco.errors import RegistryError, RegistryUnavailableError
-from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
+from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Pool:
         finally:
             self._give(con)
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T]) -> T:
         """Run a function inside one write transaction; roll back when it raises.
 
         Args:

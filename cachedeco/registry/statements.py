@@ -19,7 +19,7 @@ def read(name: str) -> str:
 
 
 def parse(text: str) -> dict[str, str]:
-    """Split a text into its named statements.
+    r"""Split a text into its named statements.
 
     Args:
         text: what a ``.sql`` file holds.
@@ -31,7 +31,7 @@ def parse(text: str) -> dict[str, str]:
         ValueError: a name stands twice, or names nothing.
 
     Examples:
-        >>> parse("-- name: one\\n-- why it is there\\nSELECT 1\\n")
+        >>> parse("-- name: one\n-- why it is there\nSELECT 1\n")
         {'one': 'SELECT 1'}
     """
     statements: dict[str, str] = {}

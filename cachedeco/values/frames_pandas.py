@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-import pandas as pd
+import pandas as pd  # noqa: TID253 - this file is the one place of it, and loaded with a frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

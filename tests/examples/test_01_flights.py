@@ -45,10 +45,10 @@ class Job(NamedTuple):
     runs: list[dict[str, str]]
 
 
-def run(script: Path, folder: Path, *options: str | Path) -> str:
-    """Run the example in a folder and return what it printed."""
+def start(script: Path, folder: Path, *options: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the example on every 20th flight in a folder."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CACHEDECO_")}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, script, "--every", "20", *options],
         cwd=folder,
         # One thread: those of OpenMP wait for each other in a busy loop, for ever so long on a busy machine.
@@ -58,6 +58,11 @@ def run(script: Path, folder: Path, *options: str | Path) -> str:
         timeout=300,
         check=False,
     )
+
+
+def run(script: Path, folder: Path, *options: str | Path) -> str:
+    """Run the example to a good end and return what it printed."""
+    done = start(script, folder, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "StoreWarning" not in done.stderr
     return done.stdout
@@ -107,7 +112,7 @@ def test_failure_is_recorded_with_its_traceback(job: Job) -> None:
         (failed,) = cache.search(status=Status.FAILED)
     assert failed.cause == "raised"
     assert "FileNotFoundError" in str(failed.error)
-    assert failed.params == {"name": "planes.csv", "content": "missing"}
+    assert failed.params["table"].endswith("planes.csv (absent)")
 
 
 def test_second_run_computes_only_what_is_missing(job: Job) -> None:
@@ -180,3 +185,11 @@ def test_replaced_file_is_read_again(job: Job, tmp_path: Path) -> None:
     after = states(run(SCRIPT, tmp_path, "--once", "--data", data, "--cache", job.cache))
     dependants = {"clean_weather", "join", "features", "fit", "score", "report", "plot"}
     assert computed(after) == {"load weather.csv"} | dependants
+
+
+def test_folder_without_the_files_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    """The message names the folder and what it lacks."""
+    done = start(SCRIPT, tmp_path, "--data", tmp_path)
+    assert done.returncode == 2
+    assert f"{tmp_path} lacks flights.csv.zip, weather.csv, airports.csv, planes.csv" in done.stderr
+    assert not done.stdout

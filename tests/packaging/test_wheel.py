@@ -1,4 +1,4 @@
-"""What is published: the wheel works in a clean environment, and the source distribution makes the same wheel."""
+"""What is published: a wheel that works in a clean environment, and a source distribution that makes it."""
 
 from __future__ import annotations
 
@@ -128,7 +128,10 @@ def test_wheel_works_in_clean_environment(wheel, tmp_path):
         assert answer.returncode == 0, answer.stderr
         *computing, last = answer.stdout.splitlines()
         assert computing == ["computing"] * computed
-        assert last == f"{pathlib.Path(place, 'cachedeco', '__init__.py')} {importlib.metadata.version('cachedeco')}"
+        assert (
+            last
+            == f"{pathlib.Path(place, 'cachedeco', '__init__.py')} {importlib.metadata.version('cachedeco')}"
+        )
 
 
 def test_sdist_makes_the_same_wheel(sdist, wheel, tmp_path):

@@ -13,7 +13,7 @@ from cachedeco import OUTPUT, Cache, CachedFunction, CacheItem, Status, cached
 cache = Cache("results")
 
 
-# ---- Bare -------------------------------------------------------------------------------------------------------
+# ---- Bare --------------------------------------------------------------------------------------------------
 
 
 @cached
@@ -35,7 +35,7 @@ bare(1).items()  # type: ignore[attr-defined]
 bare.forget()  # type: ignore[attr-defined]
 
 
-# ---- Verbs ------------------------------------------------------------------------------------------------------
+# ---- Verbs -------------------------------------------------------------------------------------------------
 
 assert_type(bare.item(1, name="b"), CacheItem | None)
 assert_type(bare.items(1), list[CacheItem])
@@ -50,10 +50,10 @@ assert_type(str(bare.why(1)), str)
 bare.item("1")  # type: ignore[arg-type]
 bare.key()  # type: ignore[call-arg]
 bare.refresh(1, nmae="b")  # type: ignore[call-arg]
-bare.item(1).path  # type: ignore[union-attr]
+print(bare.item(1).path)  # type: ignore[union-attr]
 
 
-# ---- Options ----------------------------------------------------------------------------------------------------
+# ---- Options -----------------------------------------------------------------------------------------------
 
 
 @cached(
@@ -104,7 +104,7 @@ cached(ignore=1)  # type: ignore[call-overload]
 cached(bare.__wrapped__, label="a")  # type: ignore[call-overload]
 
 
-# ---- An output file ---------------------------------------------------------------------------------------------
+# ---- An output file ----------------------------------------------------------------------------------------
 
 
 @cached(output="report_{year}.csv")
@@ -119,7 +119,7 @@ assert_type(report(2013).suffix, str)
 report("2013")  # type: ignore[arg-type]
 
 
-# ---- Functions of types -----------------------------------------------------------------------------------------
+# ---- Functions of types ------------------------------------------------------------------------------------
 
 
 @cached
@@ -133,11 +133,11 @@ collect("1")  # type: ignore[arg-type]
 collect(a=1)  # type: ignore[arg-type]
 
 
-# ---- Methods ----------------------------------------------------------------------------------------------------
+# ---- Methods -----------------------------------------------------------------------------------------------
 
 
 class Model:
-    """Has cached methods. Class methods are not here: mypy binds a plain function only, so it misreads them."""
+    """Has cached methods. Class methods are left out: mypy misreads them, it binds plain functions only."""
 
     @cached
     def fit(self, rows: int) -> float:
@@ -170,7 +170,7 @@ model.score(3, 2.0)  # type: ignore[call-arg]
 Model.fit.item(3)  # type: ignore[call-arg,arg-type]
 
 
-# ---- Passed on --------------------------------------------------------------------------------------------------
+# ---- Passed on ---------------------------------------------------------------------------------------------
 
 
 def takes_function(function: CachedFunction[[int], float]) -> float:
@@ -190,7 +190,7 @@ takes_function(plain.__wrapped__)  # type: ignore[arg-type]
 assert_type(list(map(plain, [1, 2])), list[float])
 
 
-# ---- The cache --------------------------------------------------------------------------------------------------
+# ---- The cache ---------------------------------------------------------------------------------------------
 
 with Cache(pkg="demo") as opened:
     assert_type(opened, Cache)

@@ -58,7 +58,9 @@ def run(program, *arguments):
 def test_import_loads_nothing_heavy(tmp_path):
     """Importing the package loads none of the modules that cost time."""
     program = tmp_path / "program.py"
-    program.write_text("import sys, cachedeco\nprint(*[name for name in sys.argv[1:] if name in sys.modules])\n")
+    program.write_text(
+        "import sys, cachedeco\nprint(*[name for name in sys.argv[1:] if name in sys.modules])\n"
+    )
     assert run(program, *HEAVY) == []
 
 

@@ -73,7 +73,11 @@ def test_marked_as_typed():
 
 
 ERRORS = sorted(
-    (each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.CachedecoError)),
+    (
+        each
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, errors.CachedecoError)
+    ),
     key=lambda each: each.__name__,
 )
 
@@ -89,7 +93,9 @@ def test_error_has_two_parents(error):
 
 
 @pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize("travel", [copy.copy, lambda each: pickle.loads(pickle.dumps(each))], ids=["copy", "pickle"])
+@pytest.mark.parametrize(
+    "travel", [copy.copy, lambda each: pickle.loads(pickle.dumps(each))], ids=["copy", "pickle"]
+)
 def test_error_travels(error, travel):
     """Message and facts of an error arrive in another process."""
     there = travel(error("a sentence", place="rows[3]"))

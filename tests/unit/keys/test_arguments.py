@@ -71,7 +71,7 @@ def test_many_parameters():
     """Three hundred parameters with defaults bind as well."""
     names = [f"p{number}" for number in range(300)]
     namespace: dict[str, Any] = {}
-    exec(f"def f({', '.join(f'{name}={number}' for number, name in enumerate(names))}): ...", namespace)  # noqa: S102
+    exec(f"def f({', '.join(f'{name}={number}' for number, name in enumerate(names))}): ...", namespace)
     expected = {name: number for number, name in enumerate(names)}
     assert bind(namespace["f"]) == expected
     assert bind(namespace["f"], -1, p299=-2) == expected | {"p0": -1, "p299": -2}
@@ -190,6 +190,18 @@ def test_a_wrapped_builtin_lends_its_signature():
     assert bind(largest, 1, 2) == {"args": (1, 2)}
 
 
+def test_a_wrapper_written_in_c_is_seen_through():
+    """lru_cache keeps the function as __wrapped__, also below other decorators."""
+
+    @functools.lru_cache
+    def f(x, y=2): ...
+
+    @functools.wraps(f)
+    def outer(*args): ...
+
+    assert bind(f, 1) == bind(outer, 1) == {"x": 1, "y": 2}
+
+
 def test_wrapping_in_a_circle_is_an_error():
     """__wrapped__ that leads back is refused instead of followed for ever."""
 
@@ -269,7 +281,7 @@ def test_binding_agrees_with_calling(data, names):
             parts.append("/")
     head = ", ".join(parts) + (", **more" if variadic else "")
     namespace: dict[str, Any] = {}
-    exec(f"def f({head}): return locals()", namespace)  # noqa: S102
+    exec(f"def f({head}): return locals()", namespace)
     function = namespace["f"]
     args = tuple(data.draw(st.lists(st.integers(), max_size=7)))
     kwargs = data.draw(st.dictionaries(st.sampled_from("abcdefghij"), st.integers(), max_size=4))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+import gc
+import linecache
+import logging
 import threading
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -262,11 +266,23 @@ class Slotted:
         lambda model: types.SimpleNamespace(a=model),
         lambda model: functools.partial(print, model),
         lambda model: [1] * 100_000 + [model],
-        lambda model: Slotted(model),
+        Slotted,
         lambda model: types.MappingProxyType({"a": model}),
         lambda model: model.fit,
     ],
-    ids=["itself", "list", "nested", "key", "set", "namespace", "partial", "long", "slots", "proxy", "method"],
+    ids=[
+        "itself",
+        "list",
+        "nested",
+        "key",
+        "set",
+        "namespace",
+        "partial",
+        "long",
+        "slots",
+        "proxy",
+        "method",
+    ],
 )
 def test_class_of_an_instance_argument_counts(monkeypatch, wrap):
     """A method changed in the class of an argument changes the digest, wherever the instance is."""
@@ -332,7 +348,12 @@ def test_function_value_counts_with_what_it_has_bound():
     "functions",
     [
         (len, min, "".join, "a".join, np.sum, np.max, [].append, [1].append),
-        (functools.partial(min, 1), functools.partial(min, 2), functools.partial(max, 1), functools.partial(min, key=1)),
+        (
+            functools.partial(min, 1),
+            functools.partial(min, 2),
+            functools.partial(max, 1),
+            functools.partial(min, key=1),
+        ),
         (Model(1).fit, Model(2).fit, Model(1).__init__),
         (str.upper, str.lower, bytes.upper),
         (functools.lru_cache(lambda x: x), functools.lru_cache(lambda x: -x)),
@@ -360,6 +381,126 @@ def test_class_value_counts_by_its_code(monkeypatch):
     assert class_digest(int) != class_digest(str) != first
     monkeypatch.setattr(Model, "fit", lambda self: 2)
     assert class_digest(Model) != first
+
+
+def test_what_others_keep_in_a_class_does_not_count():
+    """Pickling an instance and asking for a protocol leave notes in the class."""
+    namespace = {"__name__": __name__}
+    text = (
+        "import typing\n"
+        "class Shape(typing.Protocol):\n    def area(self): ...\n"
+        "class Square:\n    __slots__ = ('a',)\n    def area(self):\n        return 1\n"
+        "def f(x):\n    return isinstance(x, Shape)\n"
+    )
+    exec(compile(text, "<string>", "exec", dont_inherit=True), namespace)
+    code = Code(namespace["f"])
+    arguments = {"x": namespace["Square"]()}
+    first = code.digest(arguments)
+    arguments["x"].__reduce_ex__(2)
+    assert "__slotnames__" in vars(namespace["Square"])
+    namespace["Shape"].__callable_proto_members_only__ = True
+    assert code.digest(arguments) == first
+
+
+def test_logger_among_the_globals_counts_by_its_name():
+    """Handlers and levels of a logger are not data."""
+    logger = logging.getLogger("subject.test")
+    code = Code(make("def f():\n    log.info(1)\n", log=logger))
+    first = code.digest()
+    logger.setLevel(logging.CRITICAL)
+    assert code.digest() == first
+    assert code.parts()["global subject.log"] == "logger subject.test"
+
+
+def test_decorator_of_ours_whose_name_is_gone_does_not_count(tmp_path):
+    """A function sent to a worker comes without the name of its decorator."""
+    text = "def f(x):\n    return x\n"
+    folder = tmp_path / "m.py"
+    digests = set()
+    for decorator in ("", "@cached\n", "@cachedeco.cached(label='a')\n"):
+        folder.write_text(decorator + text, encoding="utf-8")
+        namespace = {"__name__": "subject", "cached": lambda f: f, "cachedeco": Decorating}
+        exec(compile(decorator + text, str(folder), "exec", dont_inherit=True), namespace)
+        del namespace["cached"], namespace["cachedeco"]
+        digests.add(Code(namespace["f"]).digest())
+        assert "cached" not in Code(namespace["f"]).parts()["body"]
+    assert len(digests) == 1
+
+
+class Decorating:
+    """Stands for the library's module."""
+
+    @staticmethod
+    def cached(**options):
+        """Return a decorator that does nothing."""
+        return lambda function: function
+
+
+def test_foreign_decorator_named_cached_counts():
+    """A decorator that is known not to be ours counts, whatever it is called."""
+    parts = Code(foreign).parts()
+    assert "@cached" in parts["body"]
+
+
+def cached(function):
+    """Return the function itself."""
+    return function
+
+
+@cached
+def foreign(x):
+    """Return the argument."""
+    return x
+
+
+def test_functions_passed_as_values_are_not_kept_for_ever():
+    """A lambda made for each call is let go after a while."""
+    kept = weakref.ref(first := lambda: 0)
+    function_digest(first)
+    del first
+    for number in range(600):
+        function_digest(make(f"def f():\n    return {number}\n"))
+    gc.collect()
+    assert kept() is None
+
+
+def test_shared_parts_of_an_argument_are_looked_at_once():
+    """A value that holds itself many times over by sharing does not take long."""
+    value: list[object] = [Model(1)]
+    for _ in range(200):
+        value = [value, value]
+    code = Code(make("def f(x):\n    return x\n"))
+    assert code.digest({"x": value}) == code.digest({"x": Model(1)})
+
+
+def test_very_deep_expression_is_counted():
+    """An expression of thousands of terms has a digest and a text, with source or without."""
+    codes = []
+    for last in ("x", "y"):
+        text = "def f(x, y):\n    return " + " + ".join([*["x"] * 2500, last]) + "\n"
+        linecache.cache["<deep>"] = (len(text), None, text.splitlines(keepends=True), "<deep>")
+        namespace = {"__name__": "subject"}
+        exec(compile(text, "<deep>", "exec", dont_inherit=True), namespace)
+        codes.append(Code(namespace["f"]))
+        del linecache.cache["<deep>"]
+        assert len(codes[-1].parts()["body"]) > 2500
+    assert codes[0].digest() != codes[1].digest()
+
+
+def test_attrs_and_pydantic_classes_count_by_their_fields():
+    """What such libraries generate is not code of the user's, what they generate it from is."""
+    attrs, pydantic = pytest.importorskip("attrs"), pytest.importorskip("pydantic")
+
+    def digest(one, two):
+        text = (
+            f"@attrs.define\nclass A:\n    x: int = {one}\n"
+            f"class B(pydantic.BaseModel):\n    x: int = {two}\n"
+            "def f():\n    return A(), B()\n"
+        )
+        return Code(make(text, attrs=attrs, pydantic=pydantic)).digest()
+
+    assert digest(1, 1) == digest(1, 1)
+    assert len({digest(1, 1), digest(2, 1), digest(1, 2)}) == 3
 
 
 def test_threads_get_one_digest():

@@ -27,7 +27,10 @@ def test_values_in_cells_are_bound_values():
 
 def test_functions_classes_and_modules_in_cells_are_code():
     """Code in a cell counts in the digest and is no value."""
-    codes = [Code(outer(bound)) for bound in (len, max, int, str, math, outer, test_functions_classes_and_modules_in_cells_are_code)]
+    codes = [
+        Code(outer(bound))
+        for bound in (len, max, int, str, math, outer, test_functions_classes_and_modules_in_cells_are_code)
+    ]
     assert all(code.closure() == {} for code in codes)
     assert len({code.digest() for code in codes}) == len(codes)
 

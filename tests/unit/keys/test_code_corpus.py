@@ -1,5 +1,7 @@
 """A corpus of code changes: each says whether it counts, and why."""
 
+# ruff: noqa: E501  a change is easier to read with its text on one line
+
 from __future__ import annotations
 
 import importlib

@@ -102,6 +102,19 @@ def test_module_of_the_user_may_have_a_standard_name(tmp_path):
     assert code_origin.of_module(module) == code_origin.USER
 
 
+def test_compiled_module_of_the_user_counts_by_its_content(tmp_path, monkeypatch):
+    """An extension in the project has no code to look at but its file."""
+    contents = []
+    for number in (1, 2):
+        module = types.ModuleType("fast")
+        module.__file__ = str(tmp_path / f"fast{number}.so")
+        (tmp_path / f"fast{number}.so").write_bytes(bytes([number]))
+        monkeypatch.setitem(sys.modules, "fast", module)
+        contents.append(code_origin.compiled_content("fast"))
+    assert contents[0] != contents[1]
+    assert code_origin.compiled_content("numpy") == code_origin.compiled_content("json") == ""
+
+
 @pytest.mark.parametrize(
     ("namespace", "title"),
     [

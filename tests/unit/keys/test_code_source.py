@@ -124,7 +124,7 @@ def test_wrapper_is_not_given_the_text_of_what_it_wraps():
         "if True:\n    def f(x):\n        return x\nelse:\n    f = None\n",
         "try:\n    def f(x):\n        return x\nexcept ValueError:\n    raise\n",
         "text = '''\nno = code\n'''\ndef f(x):\n    text = '''\nx = 1\n'''\n    return text\n",
-        "def deco(*a):\n    return lambda g: g\n@deco(\n    1,\n)\n@deco(2)\ndef f(\n    x,\n):\n    return x\n",
+        "def deco(*a):\n    return lambda g: g\n@deco(\n    1,\n)\n@deco(2)\ndef f(\n    x,\n):\n    pass\n",
         "def outer():\n    y = 1\n    def f(x):\n        return x + y\n    return f\nf = outer()\n",
         "# -*- coding: latin-1 -*-\ndef f(x):\n    return '\u00e4'\n",
         "from __future__ import annotations\ndef f(x: Missing) -> Missing:\n    return x\n",
@@ -193,7 +193,10 @@ def test_function_without_source_counts_by_its_code_object():
         return Code(namespace["f"]).digest()
 
     first = digest("def f(x):\n    return x in {1, 'a', None}\n")
-    assert digest("\n\ndef f(x):\n    'A docstring.'\n    # and a comment\n    return x in {1, 'a', None}\n") == first
+    assert (
+        digest("\n\ndef f(x):\n    'A docstring.'\n    # and a comment\n    return x in {1, 'a', None}\n")
+        == first
+    )
     assert digest("def f(x):\n    return x in {1, 'b', None}\n") != first
     assert digest("def f(x):\n    return x not in {1, 'a', None}\n") != first
     assert digest("def f(x, y=1):\n    return x in {1, 'a', None}\n") != first
@@ -220,7 +223,11 @@ def test_source_is_found_without_columns(tmp_path):
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     result = subprocess.run(
-        [sys.executable, "-X", "no_debug_ranges", "-c", script], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-X", "no_debug_ranges", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert result.stdout.strip() == "[True, True]"
 
@@ -232,7 +239,8 @@ def test_encoding_of_a_tree_is_the_same_in_every_python_version():
         "    x: int = 3\n    async with a as q, b:\n        yield [i for i in c if i < 1_000]\n"
         "    try:\n        del a[1:2, ...], q.z\n    except* (A, B) as error:\n        raise C from error\n"
         "    match a:\n        case [1, *_] | {'k': v, **w} | P(x=1):\n            pass\n"
-        "    def g():\n        nonlocal x\n        return lambda y=1.5: f'{y!r:>{x}}{x=}' + b'z'.decode() * -0.0j\n"
+        "    def g():\n        nonlocal x\n"
+        "        return lambda y=1.5: f'{y!r:>{x}}{x=}' + b'z'.decode() * -0.0j\n"
         "    await (x := g())\n"
     )
     tree = compile(text, "<string>", "exec", 0x400)

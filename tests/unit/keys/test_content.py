@@ -309,21 +309,22 @@ def test_strange_names_count(tmp_path):
     assert key(root) != before
 
 
-@pytest.mark.parametrize("path", ["", "no/such/file", "data\n"])
-def test_a_missing_file_names_the_argument(path, tmp_path, monkeypatch):
-    """It stays a FileNotFoundError with the path."""
+@pytest.mark.parametrize("path", ["no/such/file", "data\n"])
+def test_a_missing_file_is_a_content_of_its_own(path, tmp_path, monkeypatch):
+    """The function runs and fails by itself; once the file is there, even empty, the key is another one."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        FileNotFoundError, match="the argument data is keyed by the content of a file"
-    ) as caught:
-        of(path)
-    assert caught.value.filename in {path, str(tmp_path / path)}
+    missing = of(path)
+    assert missing.kind == "absent"
+    assert missing.changed() is None
+    write(tmp_path / path, "")
+    assert missing.changed() is not None
+    assert of(path).__cachedeco_key__() != missing.__cachedeco_key__()
 
 
 def test_an_error_in_a_list_names_the_place(tmp_path):
     """As for other values: data[1]."""
-    with pytest.raises(FileNotFoundError, match=r"the argument data\[1\]"):
-        of([write(tmp_path / "a", "a"), tmp_path / "b"])
+    with pytest.raises(KeyingError, match=r"data\[1\]"):
+        of([write(tmp_path / "a", "a"), 3])
     with pytest.raises(KeyingError, match=r"data\['x'\]"):
         of({"x": 3})
 

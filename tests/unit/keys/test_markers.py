@@ -250,7 +250,7 @@ def test_an_annotation_that_is_no_expression_is_refused_if_it_looks_marked():
 def test_an_alias_defined_below_the_function_is_found():
     """What is missing at decoration is looked up again at the first call."""
     namespace: dict[str, Any] = {}
-    exec("def f(x: 'Later', y: 'int'): ...", namespace)  # noqa: S102
+    exec("def f(x: 'Later', y: 'int'): ...", namespace)
     selection = Selection(Binder(namespace["f"]))
     namespace["Later"] = Annotated[object, NoKey]
     assert selection.params({"x": 1, "y": 2}) == {"y": 2}
@@ -353,6 +353,22 @@ def test_type_aliases_are_followed():
 
     f.__annotations__ = {"x": TypeAliasType(Annotated[int, KeyBy(str)])}
     assert isinstance(params(f, 1)["x"], KeyedBy)
+
+
+def test_a_type_alias_that_cannot_be_evaluated_is_refused():
+    """Nobody can tell whether it is marked."""
+
+    class TypeAliasType:
+        @property
+        def __value__(self):
+            raise NameError("Elsewhere")
+
+    def f(x): ...
+
+    f.__annotations__ = {"x": TypeAliasType()}
+    selection = Selection(Binder(f))
+    with pytest.raises(OptionError, match="cannot be resolved"):
+        selection.params({"x": 1})
 
 
 def test_ignored_and_unselected_markers_do_nothing():

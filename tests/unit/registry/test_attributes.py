@@ -24,7 +24,7 @@ SCALARS = st.one_of(
     TEXTS,
     st.binary(),
     st.dates(),
-    st.datetimes(timezones=st.just(datetime.UTC)),
+    st.datetimes(timezones=st.just(datetime.UTC)).map(lambda moment: moment.replace(fold=0)),
 )
 
 
@@ -88,7 +88,7 @@ def test_times_of_different_zones_compare_as_moments():
     assert encode({"t": early})[0][3] < encode({"t": late})[0][3]
 
 
-@pytest.mark.parametrize("value", [object(), {1: object()}, [b"x"], {"a": {"b": object()}}, 1j], ids=["a", "b", "c", "d", "e"])
+@pytest.mark.parametrize("value", [object(), [object()], [b"x"], {"a": {"b": object()}}, 1j], ids=["a", "b", "c", "d", "e"])
 def test_what_cannot_be_stored_is_refused_by_name(value):
     """The error says which attribute, what it is, and what would do."""
     with pytest.raises(OptionError, match=r"attribute '\w+' cannot be a \w+"):

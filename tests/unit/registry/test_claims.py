@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 
@@ -38,10 +39,11 @@ def items(pool):
 
 @pytest.fixture(autouse=True)
 def live():
-    """Forget the tokens of a test."""
+    """Forget the tokens of a test, and the owners whose folder it removed."""
     before = set(owners.live_tokens)
     yield owners.live_tokens
     owners.live_tokens.intersection_update(before)
+    owners._kept.clear()
 
 
 def wanted(key=KEY, scope=SCOPE, code=SCOPE, label=None):
@@ -250,8 +252,6 @@ def test_the_texts_of_the_code_are_stored_once(claims, pool, items):
 
 def test_the_texts_of_the_code_are_stored_again_in_a_new_registry(claims, pool, items, tmp_path):
     """What a removed registry knew, the one in its place does not."""
-    import shutil
-
     claim(claims)
     shutil.rmtree(tmp_path / "cache")
     claim(claims, key=OTHER)

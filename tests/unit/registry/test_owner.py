@@ -187,6 +187,7 @@ def test_a_deleted_lock_file_is_replaced_before_the_next_claim(pool):
     second = owners.own(pool)
     assert second.path != first.path
     assert os.path.exists(second.path)
+    owners._kept.remove(first)
 
 
 def test_a_replaced_registry_makes_a_new_owner(pool):
@@ -196,6 +197,7 @@ def test_a_replaced_registry_makes_a_new_owner(pool):
     second = owners.own(pool)
     assert second is not first
     assert pool.read("SELECT count(*) FROM owners WHERE id = ?", (second.id,)) == (1,)
+    owners._kept.remove(first)
 
 
 def test_a_claim_in_a_replaced_registry_is_not_taken_for_ours(pool, other):
