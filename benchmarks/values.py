@@ -55,7 +55,7 @@ def cachedeco_peer(folder: str) -> Peer:
     """The decorator of this library."""
     from cachedeco import Cache, cached
 
-    # By a version the code counts as a name. Otherwise the global that `produce` returns is a part of its code, and is
+    # With a version of its own, because otherwise the global that `produce` returns is a part of its code and
     # hashed with each call, which no peer does.
     return decorated(cached(cache=Cache(folder), code_version="1")(produce))
 

@@ -1,29 +1,26 @@
 """The road of a call: arguments, key, best item; else wait for who computes it, or claim it and compute.
 
-call -> hit -----------------------------------------------> value
-     -> miss -> another thread is on it: wait for it, look again
-             -> lead -> another process is on it: wait for it, look again
-                     -> it failed a moment ago: raise
-                     -> work.compute: claim, run, store, commit -> value
+    call -> hit -----------------------------------------------> value
+         -> miss -> another thread is on it: wait for it, look again
+                 -> lead -> another process is on it: wait for it, look again
+                         -> it failed a moment ago: raise
+                         -> work.compute: claim, run, store, commit -> value
+
+`call_async` is the same road for functions that are awaited.
 """
 
 from __future__ import annotations
 
 import time
 
-from cachedeco import notices, policy
-from cachedeco.errors import (
-    CodeChangedError,
-    MissError,
-    PreviousFailureError,
-    RegistryUnavailableError,
-    WaitTimeoutError,
-)
-from cachedeco.flights import Flight, forget
-from cachedeco.hits import hit, stale
-from cachedeco.plan import ANY_VERSION, Request
+from cachedeco import policy
+from cachedeco.errors import RegistryUnavailableError
+from cachedeco.flights import Flight
+from cachedeco.hits import hit
+from cachedeco.plan import Request
 from cachedeco.policy import Ended
 from cachedeco.record import MISSING
+from cachedeco.refusals import previous_failure, refuse_miss, refuse_while_cooling_down, stale_instead, timeout
 from cachedeco.run import run_uncached
 from cachedeco.settings import FIRST_POLL, LAST_POLL, switches
 from cachedeco.work import compute
@@ -67,50 +64,34 @@ def _miss_or_stale(store: Store, request: Request) -> Any:
     try:
         return miss(store, request, refresh=False)
     except Exception as error:
-        failed = request.attempts > 0 or isinstance(error, PreviousFailureError)
-        if request.plan.options.on_error != "stale" or not failed:
-            raise
-        value = stale(store, request)
+        value = stale_instead(store, request, error)
         if value is MISSING:
             raise
-        kind = type(error).__name__
-        message = f"it failed ({kind}: {error}), and an older result was returned (on_error='stale')"
-        notices.warn_once(request.plan.name, f"stale {kind}", message)
         return value
 
 
-def miss(store: Store, request: Request, *, refresh: bool) -> Any:  # noqa: C901, PLR0912 - landing cannot move out
+def miss(store: Store, request: Request, *, refresh: bool) -> Any:
     """One thread a process goes on; the others wait for it, then look again."""
-    plan = request.plan
-    if store.mode == "raise-on-miss":
-        raise MissError(
-            f"{plan.name} has no stored result for these arguments, and the cache has mode='raise-on-miss'"
-        )
     if store.mode == "read-only":
         return run_uncached(request, None)
-    if plan.options.on_code_change == "raise" and not refresh:
-        _refuse_changed_code(store, request)
-    deadline = None if plan.options.wait is None else time.monotonic() + plan.options.wait
+    refuse_miss(store, request, refresh=refresh)
+    deadline = request.deadline()
     while True:
-        mine = flight = Flight(store.folder, request.key, request.scope, plan.name)
+        mine = Flight(store.folder, request.key, request.scope, request.plan.name)
         try:
             flight = mine.board()
             if flight is mine:
                 return lead(store, request, mine, refresh=refresh, deadline=deadline)
             if not flight.wait(deadline):
-                raise _timeout(request)
+                raise timeout(request)
         finally:
-            # One call into C before the next: a second Ctrl-C may strike any Python function at its first
-            # instruction, and behind each call; a flight that is not forgotten keeps everybody waiting.
-            if flight is mine:
-                try:
-                    forget(mine.place, None)
-                finally:
-                    mine.landed.release()
+            mine.over = True
+            mine.landed.release()
+            mine.settle()
         if flight.error is not None:
-            raise _previous_failure(request, "", flight.error) from flight.error
+            raise previous_failure(request, "", flight.error) from flight.error
         if flight.unstorable:
-            return run_uncached(request, None)  # the call that could not store its result has said so
+            return run_uncached(request, "another call of this process could not store the result; computed again")
         if not refresh:
             value = hit(store, request)
             if value is not MISSING:
@@ -123,7 +104,7 @@ def lead(store: Store, request: Request, flight: Flight, *, refresh: bool, deadl
         running = store.claims.running(request.key, request.scope)
         if running is None:
             if not refresh:
-                _refuse_while_cooling_down(store, request)
+                refuse_while_cooling_down(store, request)
             value = compute(store, request, flight, None if refresh else request.seen)
             if value is not MISSING:
                 return value
@@ -131,7 +112,7 @@ def lead(store: Store, request: Request, flight: Flight, *, refresh: bool, deadl
             outcome = wait(store, request, running, deadline)
             ended = policy.end_of_claim(outcome.status, outcome.cause)
             if ended is Ended.RAISED:
-                flight.error = _previous_failure(request, outcome.error or "", None)
+                flight.error = previous_failure(request, outcome.error or "", None)
                 raise flight.error
             if ended is Ended.UNSTORABLE:
                 flight.unstorable = True
@@ -154,48 +135,7 @@ def wait(store: Store, request: Request, running: Running, deadline: float | Non
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise _timeout(request)
+                raise timeout(request)
             pause = min(pause, left)
         time.sleep(pause)
         pause = policy.next_pause(pause, LAST_POLL)
-
-
-def _timeout(request: Request) -> WaitTimeoutError:
-    name, wait = request.plan.name, request.plan.options.wait
-    return WaitTimeoutError(
-        f"{name} is being computed by another call, which took longer than wait={wait} seconds", function=name
-    )
-
-
-def _refuse_while_cooling_down(store: Store, request: Request) -> None:
-    cooldown = request.plan.options.cooldown
-    if cooldown is None:
-        return
-    failure = store.claims.last_failure(request.key, request.scope)
-    if failure is not None and policy.is_cooling_down(failure[0], cooldown, time.time_ns() // 1000):
-        raise _previous_failure(request, failure[1] or "", None)
-
-
-def _refuse_changed_code(store: Store, request: Request) -> None:
-    row = store.claims.best_of_any_code(request.key, request.plan.form, ANY_VERSION)
-    if row is None:
-        return
-    name = request.plan.name
-    raise CodeChangedError(
-        f"version {row[1]} of {name} was made by other code, and on_code_change='raise'; "
-        f"{name}.why(...) shows what differs, {name}.refresh(...) computes a new version",
-        function=name,
-        version=row[1],
-    )
-
-
-def _previous_failure(request: Request, text: str, cause: BaseException | None) -> PreviousFailureError:
-    if isinstance(cause, PreviousFailureError):
-        text = cause.traceback
-    elif cause is not None:
-        import traceback
-
-        text = "".join(traceback.format_exception(cause))
-    return PreviousFailureError(
-        f"{request.plan.name} failed before, without having been tried again:\n{text}", traceback=text
-    )

@@ -6,11 +6,11 @@ import functools
 
 from cachedeco import verbs
 from cachedeco.cache import Cache, default_cache
-from cachedeco.call import call
 from cachedeco.errors import OptionError
 from cachedeco.item import CacheItem
 from cachedeco.options import Options
 from cachedeco.plan import Plan
+from cachedeco.wrappers import innermost, kind_of, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,8 +162,9 @@ def cached(
 
     def decorate(function: Callable[..., Any]) -> Any:
         _check(function)
-        wrapper = _wrapper(function)
-        wrapper.__dict__["__cachedeco__"] = Plan(function, options, home, default_cache, CacheItem)
+        kind = kind_of(function)
+        wrapper = wrap(function, kind)
+        wrapper.__dict__["__cachedeco__"] = Plan(function, options, home, default_cache, CacheItem, kind)
         for verb in verbs.VERBS:
             bound = functools.partial(verb, wrapper)
             bound.__doc__ = verb.__doc__
@@ -171,18 +172,6 @@ def cached(
         return wrapper
 
     return decorate if function is None else decorate(function)
-
-
-def _wrapper(function: Callable[..., Any]) -> Any:
-    """A plain function whose closure holds only itself: everything else is read from its ``__dict__``.
-
-    So it pickles by reference like any function, and by value where a notebook's functions have to.
-    """
-
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return call(wrapper.__cachedeco__, args, kwargs)  # type: ignore[attr-defined]  # set by cached
-
-    return functools.update_wrapper(wrapper, function)
 
 
 def _check(function: object) -> None:
@@ -199,16 +188,5 @@ def _check(function: object) -> None:
         raise OptionError(
             f"@cached is for functions, not for {name}; options go in by name: @cached(cache=...)"
         )
-    code = getattr(function, "__code__", None)
-    if code is None:
+    if getattr(innermost(function), "__code__", None) is None:
         raise OptionError(f"{name} is not a function written in Python; cache a function that calls it")
-    if code.co_flags & _ASYNC:
-        raise OptionError(
-            f"{name} is async; cache a plain function that does the work, and await it in a thread"
-        )
-    if code.co_flags & _GENERATOR:
-        raise OptionError(f"{name} is a generator; cache a function that returns a list of its items")
-
-
-_GENERATOR = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
-_ASYNC = 0x80 | 0x100  # CO_COROUTINE, CO_ITERABLE_COROUTINE

@@ -45,7 +45,7 @@ def find(store: Store, request: Request) -> Hit | None:
         if (
             row is None
             or row[7] is not None
-            or _size(_path(store, request, row), request.plan.form) == row[4]
+            or _size(path_of(store, request, row), request.plan.form) == row[4]
         ):
             return row
         below = row[1]
@@ -82,7 +82,7 @@ def load(store: Store, request: Request, row: Hit) -> Any:
     serializer, size, data = row[3], row[4], row[7]
     if data is not None:
         return table.get(serializer or "").unpack(data)
-    path = _path(store, request, row)
+    path = path_of(store, request, row)
     form = request.plan.form
     if _size(path, form) != size:
         os.stat(path)
@@ -151,7 +151,7 @@ def _try(store: Store, request: Request, row: Hit) -> Any:
     try:
         value = load(store, request, row)
     except (FileNotFoundError, DamagedError) as error:
-        _set_aside(store, request, row, "lost" if isinstance(error, FileNotFoundError) else "damaged")
+        set_aside(store, request, row, "lost" if isinstance(error, FileNotFoundError) else "damaged")
     except (OSError, UnloadableError, MissingSerializerError, OptionError) as error:
         # Another environment may still read it, so it stays; an older version may do for this one.
         message = f"version {row[1]} is stored but cannot be loaded here: {error}"
@@ -164,7 +164,8 @@ def _try(store: Store, request: Request, row: Hit) -> Any:
     return MISSING
 
 
-def _path(store: Store, request: Request, row: Hit) -> str:
+def path_of(store: Store, request: Request, row: Hit) -> str:
+    """Where the bytes of a READY item are: its file, or the folder of its files."""
     folder = os.path.join(store.folder, item_name(request.key.hex(), row[1], row[2].hex()))
     return folder if request.plan.form == "files" else os.path.join(folder, row[6] or "")
 
@@ -172,14 +173,15 @@ def _path(store: Store, request: Request, row: Hit) -> str:
 def _size(path: str, form: str) -> int | None:
     """Bytes of a file, or of all files in a folder; None when there is none."""
     try:
-        if form == "value" or os.path.isfile(path):
+        if form in {"value", "stream"} or os.path.isfile(path):
             return os.stat(path).st_size
         return size_in(path)
     except OSError:
         return None
 
 
-def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
+def set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
+    """Take an item that is lost or damaged out of the sight of look-ups."""
     try:
         store.claims.trash(row[0], cause)
     except RegistryUnavailableError as error:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 
+from cachedeco.errors import OptionError
 from cachedeco.keys.arguments import Binder, Selection
 from cachedeco.keys.code import Code
 from cachedeco.keys.describe import describe
 from cachedeco.keys.key import make_key
+from cachedeco.keys.signature import name_of
 from cachedeco.keys.uri import Uri
 from cachedeco.outputs import Output, parameter_of
 from cachedeco.registry.attributes import encode
@@ -97,6 +100,11 @@ class Request:
         request.names = None if plan.output is None else plan.output.names(plan.bind(args, kwargs))
         return request
 
+    def deadline(self) -> float | None:
+        """Until when, on the monotonic clock, this call waits for another one; None for as long as it takes."""
+        wait = self.plan.options.wait
+        return None if wait is None else time.monotonic() + wait
+
     def reject(self, version: int) -> None:
         """Look for older versions from now on: this one is no use here."""
         self.below = version
@@ -131,6 +139,7 @@ class Plan:
         cache: where results go; None for the default cache at the time of the call.
         default_cache: gives the default cache.
         make_item: makes the item that people see from a record.
+        kind: of the function: ``"plain"``, ``"async"``, ``"generator"`` or ``"async generator"``.
 
     Attributes:
         name: module and qualified name, for people.
@@ -138,7 +147,7 @@ class Plan:
         code_counts: whether a result of other code is no hit.
         file_digests: remembers files that are keyed by their content.
         output: the files that the function writes; None when it returns a value.
-        form: ``"value"``, ``"file"`` or ``"files"``: what the function produces.
+        form: ``"value"``, ``"file"``, ``"files"`` or ``"stream"``: what the function produces.
 
     Raises:
         OptionError: an option names what does not exist, or contradicts another one.
@@ -151,20 +160,25 @@ class Plan:
         cache: HasStore | None,
         default_cache: Callable[[], HasStore],
         make_item: Callable[[Record, Store], CacheItem],
+        kind: str,
     ) -> None:
+        _check_kind(kind, options)
+        self.kind = kind
         self.function = function
         self.options = options
         self.cache = cache
         self.default_cache = default_cache
         self.make_item = make_item
-        self.name = f"{function.__module__}.{function.__qualname__}"
         binder = Binder(function)
+        self.name = name_of(binder.function)
         self.bind = binder.bind
         parameter = parameter_of(options.output)
         self.selection = Selection(binder, params=options.params, ignore=options.ignore, output=parameter)
         self.output = None if options.output is None else Output(options.output, binder, self.selection)
         self.uri = Uri(function, options.uri, self.selection)
         self.form = "value" if self.output is None else self.output.form
+        if "generator" in kind:
+            self.form = "stream"
         self.code = Code(function, version=options.code_version)
         self.code_counts = options.on_code_change in {"recompute", "raise"}
         self.file_digests = _LateDigests(self)
@@ -172,7 +186,7 @@ class Plan:
 
     def __reduce__(self) -> tuple[object, ...]:
         # The code takes the text of its file along: where a worker unpickles it, the file may be another one.
-        arguments = (self.function, self.options, self.cache, self.default_cache, self.make_item)
+        arguments = (self.function, self.options, self.cache, self.default_cache, self.make_item, self.kind)
         return Plan, arguments, {"code": self.code}
 
     def attributes(self, value: Any, arguments: Mapping[str, Any]) -> list[Attribute]:
@@ -189,6 +203,25 @@ class Plan:
     def store(self) -> Store:
         """The cache folder that this call uses."""
         return (self.cache or self.default_cache()).store
+
+
+def _check_kind(kind: str, options: Options) -> None:
+    """Refuse options that a function of this kind cannot have."""
+    if "generator" in kind:
+        for option, usual in (("output", None), ("retry", 1), ("wait", None), ("on_error", "raise")):
+            if getattr(options, option) != usual:
+                raise OptionError(
+                    f"{option}= is not for generators: their items reach the consumer as they are produced; "
+                    "cache a function that returns a list"
+                )
+    if not isinstance(options.retry, int):
+        call = getattr(type(options.retry).__call__, "__code__", None)
+        if (kind == "async") != bool(call is not None and call.co_flags & _COROUTINE):
+            wanted = "tenacity.AsyncRetrying" if kind == "async" else "tenacity.Retrying"
+            raise OptionError(f"retry={type(options.retry).__name__}(...): this function needs a {wanted}")
+
+
+_COROUTINE = 0x80
 
 
 class _LateDigests:

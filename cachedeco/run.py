@@ -32,6 +32,19 @@ def run(request: Request, folder: str | None) -> Any:
     return _attempt(request, folder)
 
 
+async def run_async(request: Request, folder: str | None) -> Any:
+    """The same for a function that is awaited."""
+    retry = request.plan.options.retry
+    if not isinstance(retry, int):
+        return await retry.copy()(_attempt_async, request, folder)
+    while request.attempts < retry - 1:
+        try:
+            return await _attempt_async(request, folder)
+        except Exception:  # noqa: BLE001 - the last attempt, below, raises what it raises
+            continue
+    return await _attempt_async(request, folder)
+
+
 def run_uncached(request: Request, why: str | None) -> Any:
     """Run the function without storing anything; its output files go to a temporary folder.
 
@@ -39,26 +52,55 @@ def run_uncached(request: Request, why: str | None) -> Any:
         request: the call.
         why: said once per function; None when the user asked for it.
     """
+    folder = _uncached_folder(request, why)
+    return _given(request, folder, run(request, folder))
+
+
+async def run_uncached_async(request: Request, why: str | None) -> Any:
+    """The same for a function that is awaited."""
+    folder = _uncached_folder(request, why)
+    return _given(request, folder, await run_async(request, folder))
+
+
+def _uncached_folder(request: Request, why: str | None) -> str | None:
     plan = request.plan
     if why is not None:
         notices.warn_once(plan.name, why.partition("(")[0], why)
     if plan.output is None:
-        return run(request, None)
+        return None
     import tempfile
 
-    folder = tempfile.mkdtemp(prefix="cachedeco-")
-    return plan.output.given(folder, run(request, folder))
+    return tempfile.mkdtemp(prefix="cachedeco-")
+
+
+def _given(request: Request, folder: str | None, value: Any) -> Any:
+    output = request.plan.output
+    return value if output is None or folder is None else output.given(folder, value)
 
 
 def _attempt(request: Request, folder: str | None) -> Any:
-    plan, output = request.plan, request.plan.output
+    kwargs = _prepare(request, folder)
+    return _taken(request, folder, request.plan.function(*request.args, **kwargs))
+
+
+async def _attempt_async(request: Request, folder: str | None) -> Any:
+    kwargs = _prepare(request, folder)
+    return _taken(request, folder, await request.plan.function(*request.args, **kwargs))
+
+
+def _prepare(request: Request, folder: str | None) -> dict[str, Any]:
+    """The keyword arguments of an attempt, the place of its output among them."""
     request.attempts += 1
+    output, kwargs = request.plan.output, request.kwargs
     if output is None or folder is None:
-        return plan.function(*request.args, **request.kwargs)
+        return kwargs
     names = request.names or {}
     output.prepare(folder, names)
-    kwargs = request.kwargs
-    if output.parameter is not None:
-        kwargs = {**kwargs, output.parameter: output.given(folder, names)}
-    returned = plan.function(*request.args, **kwargs)
-    return output.take(folder, names, returned, plan.name)
+    return kwargs if output.parameter is None else {**kwargs, output.parameter: output.given(folder, names)}
+
+
+def _taken(request: Request, folder: str | None, returned: Any) -> Any:
+    output = request.plan.output
+    if output is None or folder is None:
+        return returned
+    return output.take(folder, request.names or {}, returned, request.plan.name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cachedeco.call import call
 from cachedeco.hits import find
 from cachedeco.item import CacheItem
 from cachedeco.plan import Request
 from cachedeco.status import Status
 from cachedeco.why import Why, explain
+from cachedeco.wrappers import dispatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def params(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> dict[s
 
 def refresh(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Compute a new version of this call, after whoever computes it now; older versions stay."""
-    return call(_plan(function), args, kwargs, refresh=True)
+    return dispatch(_plan(function), args, kwargs, refresh=True)
 
 
 def remove(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:

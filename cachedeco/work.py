@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from xxhash import xxh3_128_digest
+
 from cachedeco import notices, outputs
 from cachedeco.errors import InputChangedError, RegistryUnavailableError, StoreError
 from cachedeco.files.staging import Staging, measure
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from cachedeco.plan import Request
     from cachedeco.registry.claims import Claim
     from cachedeco.store import Store
+    from cachedeco.values.contract import Packed
 
 
 def compute(store: Store, request: Request, flight: Flight, above: int | None) -> Any:
@@ -78,6 +81,7 @@ class Work:
         self._staging: Staging | None = None
         self._ended = False
         self._may_be_ready = False
+        self._started = 0.0
         self._duration = 0
 
     def claim(self, above: int | None) -> bool:
@@ -113,19 +117,40 @@ class Work:
         Returns:
             Its value; for a function with output files, their names.
         """
-        started = time.perf_counter()
+        self.start()
         try:
-            return run(self._request, None if self._staging is None else self._staging.folder)
+            return run(self._request, self.folder)
         except Exception as error:
-            self._duration = round((time.perf_counter() - started) * 1e6)
-            self._flight.error = error
-            self._fail("raised", traceback_text(error))
+            self.failed(error)
             raise
         finally:
-            self._duration = round((time.perf_counter() - started) * 1e6)
+            self.stop()
 
-    def keep(self, value: Any) -> Any:
+    @property
+    def folder(self) -> str | None:
+        """Where the function writes its output files; None when it returns a value."""
+        return None if self._staging is None else self._staging.folder
+
+    def start(self, at: float | None = None) -> None:
+        """Note that the function starts, now or at an earlier reading of `time.perf_counter`."""
+        self._started = time.perf_counter() if at is None else at
+
+    def stop(self) -> None:
+        """Note that the function has ended, however."""
+        self._duration = round((time.perf_counter() - self._started) * 1e6)
+
+    def failed(self, error: Exception) -> None:
+        """Record that the function raised."""
+        self.stop()
+        self._flight.error = error
+        self._fail("raised", traceback_text(error))
+
+    def keep(self, value: Any, packed: tuple[str, str, Packed] | None = None) -> Any:
         """Store what the function returned; it reaches the caller even when that fails.
+
+        Args:
+            value: what the caller gets.
+            packed: serializer, file extension and encoding of the value where it has been encoded already.
 
         Raises:
             StoreError: it fails, and the function has ``on_store_error="raise"``.
@@ -138,7 +163,7 @@ class Work:
             changed = still_same(self._request.params.values())
             if changed:
                 raise InputChangedError(f"the input {changed[0]} changed while it was used")
-            return self._keep_value(value) if plan.output is None else self._keep_files(value)
+            return self._keep_value(value, packed) if plan.output is None else self._keep_files(value)
         except Exception as error:  # noqa: BLE001 - whatever it is: it must not cost the caller the value
             return self._unstored(value, error)
 
@@ -159,25 +184,24 @@ class Work:
             self._staging = Staging(self._store.item_folder(key, self._claimed().version, token))
         return self._staging
 
-    def _keep_value(self, value: Any) -> Any:
-        serializer = table.choose(value)
-        packed = serializer.pack(value)
-        inline = packed.inline(INLINE_LIMIT)
+    def _keep_value(self, value: Any, packed: tuple[str, str, Packed] | None) -> Any:
+        if packed is None:
+            serializer = table.choose(value)
+            packed = serializer.name, serializer.ext, serializer.pack(value)
+        name, ext, encoding = packed
+        form = self._request.plan.form
+        inline = encoding.inline(INLINE_LIMIT)
         if inline is not None:
-            stored = Bytes(form="value", serializer=serializer.name, size=len(inline), inline=inline)
+            stored = Bytes(
+                form=form, serializer=name, size=len(inline), digest=xxh3_128_digest(inline), inline=inline
+            )
         else:
             staging = self._stage()
-            filename = "value" + serializer.ext
+            filename = "value" + ext
             with staging.create(filename) as file:
-                packed.write(file)  # type: ignore[arg-type]  # as far as writing goes it is a BinaryIO
+                encoding.write(file)  # type: ignore[arg-type]  # as far as writing goes it is a BinaryIO
             staging.publish()
-            stored = Bytes(
-                form="value",
-                serializer=serializer.name,
-                size=file.size,
-                digest=file.digest(),
-                filename=filename,
-            )
+            stored = Bytes(form=form, serializer=name, size=file.size, digest=file.digest(), filename=filename)
         if not self._commit(value, stored) and self._staging is not None:
             self._staging.discard()
         return value

@@ -7,6 +7,7 @@ Notes:
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -47,8 +48,10 @@ class Staging:
 
     def discard(self) -> None:
         """Delete what was written, published or not. Nothing is done for what is gone already."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.rmtree(self.final, ignore_errors=True)
+        for folder in (self.folder, self.final):
+            # Interrupted by Ctrl-C, `rmtree` may raise an OSError even so, which would take the place of Ctrl-C.
+            with contextlib.suppress(OSError):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class DigestingFile(io.RawIOBase):

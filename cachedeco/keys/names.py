@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from weakref import WeakKeyDictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_main_modules: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 _MAIN = frozenset({"__main__", "__mp_main__"})
 # Flags of CPython's types: what a class statement makes is a heap type, and can be changed.
 _IMMUTABLE, _HEAP_TYPE = 1 << 8, 1 << 9
@@ -43,6 +45,15 @@ def find_by_name(module: str, qualname: str) -> object:
 
 
 def _main_module(named: Any) -> str:
+    if not isinstance(named, type):
+        return _find_main_module(named)
+    found = _main_modules.get(named)
+    if found is None:
+        found = _main_modules[named] = _find_main_module(named)
+    return found
+
+
+def _find_main_module(named: Any) -> str:
     names = vars(sys.modules["__main__"])
     for member in (named, *getattr(named, "__dict__", {}).values()):
         # What came by value (cloudpickle) still knows its script, even where the process runs another one.

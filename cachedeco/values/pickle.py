@@ -47,7 +47,10 @@ class PickleSerializer:
 
     def pack(self, value: object) -> Packed:
         """Pickle the head; large buffers stay where they are until they are written."""
-        if _is_small_and_flat(value):
+        if type(value) in _SCALARS:
+            if getsizeof(value) < OUT_OF_BAND:
+                return Whole(dumps(value, PROTOCOL))
+        elif _is_small_and_flat(value):
             return Whole(dumps(value, PROTOCOL))
         return _pack_any(value)
 
@@ -66,10 +69,8 @@ class PickleSerializer:
 
 
 def _is_small_and_flat(value: object) -> bool:
-    """Whether a value plainly has no buffers, nothing large and nothing that pickle refuses; cheap to ask."""
+    """Whether a container plainly has no buffers, nothing large, nothing that pickle refuses; cheap."""
     kind = type(value)
-    if kind in _SCALARS:
-        return getsizeof(value) < OUT_OF_BAND
     if kind not in _FLAT or len(value) > SHORT:  # type: ignore[arg-type]  # these have a length
         return False
     parts: list[object] = [*value]  # type: ignore[misc]  # and items

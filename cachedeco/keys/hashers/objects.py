@@ -6,7 +6,7 @@ import copyreg
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
 from cachedeco.keys.names import find_by_name, full_name, module_name
-from cachedeco.keys.node import Node, UnkeyableError, class_tag, header
+from cachedeco.keys.node import Node, UnkeyableError, class_tag, header, names_label
 from cachedeco.keys.plain import encode
 
 TYPE_CHECKING = False
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PROTOCOL = 4  # the newest without out-of-band buffers
+_LARGE = 1 << 10  # of a header: worth remembering that the object was seen
+_NEW_OBJECT = copyreg.__newobj__  # type: ignore[attr-defined]
+_only_strings = frozenset({str}).issuperset
 _LENGTHS = range(2, 7)  # of what __reduce__ may return
 
 # The values of these are complete without the attributes that a subclass may have added, and so is their
@@ -59,6 +62,8 @@ def take_apart(value: Any) -> Node:
     reduction = _reduce(value, kind)
     if isinstance(reduction, str):
         return _global(value, kind, reduction)
+    if _is_mere_instance(reduction, kind):
+        return _mere_instance(kind, reduction[2])
     maker, arguments, *rest = reduction
     state, items, pairs, setter, *_ = (*rest, None, None, None, None)
     parts = _Parts()
@@ -76,7 +81,26 @@ def take_apart(value: Any) -> Node:
     parts.facts.append(tuple(map(str, fields)) if isinstance(fields, tuple) else None)
     labels = parts.labels
     head = header("object", class_tag(kind), *parts.facts)
-    return Node(head, parts.values, label=lambda index: labels[index], costly=len(head) > 1 << 10)
+    return Node(head, parts.values, label=lambda index: labels[index], costly=len(head) > _LARGE)
+
+
+def _is_mere_instance(reduction: tuple[Any, ...], kind: type) -> bool:
+    """Tell whether an object is nothing but its class and its attributes, as most are."""
+    maker, arguments, *rest = reduction
+    if maker is not _NEW_OBJECT or len(arguments) != 1 or arguments[0] is not kind:
+        return False
+    return bool(rest) and _are_attributes(rest[0]) and not any(part is not None for part in rest[1:])
+
+
+def _mere_instance(kind: type, state: dict[str, Any]) -> Node:
+    attributes = state if _NO_STATE.isdisjoint(state) else _without_hashes(state)
+    names = sorted(attributes)
+    values = [attributes[name] for name in names]
+    encoded = encode(values)
+    head = header("instance", class_tag(kind), tuple(names), encoded)
+    if encoded is None:
+        return Node(head, values, label=names_label(names))
+    return Node(head, costly=len(head) > _LARGE)
 
 
 def _global(value: object, kind: type, name: str) -> Node:
@@ -187,7 +211,7 @@ def _add_state(parts: _Parts, state: Any) -> None:
 
 
 def _are_attributes(state: Any) -> bool:
-    return type(state) is dict and all(type(name) is str for name in state)
+    return type(state) is dict and _only_strings(map(type, state))
 
 
 def _without_hashes(attributes: dict[str, Any] | None) -> dict[str, Any]:

@@ -24,11 +24,11 @@ def _decimal(value: Decimal) -> Node:
 
 
 def _fraction(value: Fraction) -> Node:
-    return Node(header("Fraction", value.numerator, value.denominator))
+    return Node(header("Fraction", int(value.numerator), int(value.denominator)))
 
 
 def _uuid(value: UUID) -> Node:
-    return Node(header("UUID", value.int))
+    return Node(header("UUID", int(value.int)))
 
 
 def _path(value: PurePath) -> Node:
@@ -36,7 +36,7 @@ def _path(value: PurePath) -> Node:
 
 
 def _pattern(value: re.Pattern[Any]) -> Node:
-    return Node(header("re.Pattern", value.pattern, int(value.flags)))
+    return Node(header("re.Pattern", int(value.flags)), (value.pattern,), label=lambda _: ".pattern")
 
 
 def _enum(value: Enum) -> Node:

@@ -108,7 +108,7 @@ def test_every_element_counts():
         [np.array([1]), np.array(1), np.int64(1), [1], np.ma.array([1]), np.zeros(1).view(np.recarray)],
         [np.array([1, None], object), np.array([None, 1], object), np.array([[1, None]], object)],
         [np.float64(1), np.float32(1), np.int64(1), np.bool_(True), np.longdouble(1), np.complex128(1), 1.0],
-        [np.datetime64("2020"), np.datetime64("2020-01"), np.datetime64("NaT"), np.timedelta64(1, "s")],
+        [np.datetime64("2020"), np.datetime64("2020-01"), np.datetime64("NaT", "s"), np.timedelta64(1, "s")],
         [
             np.dtype("f8"),
             np.dtype(">f8"),

@@ -32,7 +32,7 @@ plain_values = st.recursive(
 
 
 def is_harmless(data):
-    """Whether unpickling `data` would neither import, nor call, nor take memory for a far place in its memo."""
+    """Whether unpickling `data` would neither import, nor call, nor make room for a far place in its memo."""
     try:
         for operation, argument, _ in genops(data):
             name = operation.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import os
 import pickle
+import struct
 import tracemalloc
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -13,10 +14,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from cachedeco.values.mapping import map_private
 from cachedeco.values.pickle import OUT_OF_BAND, PickleSerializer
 from cachedeco.values.reading import MAP_FROM
 
@@ -259,6 +262,28 @@ def test_buffers_lie_aligned_in_the_file(stored):
     assert [array.ctypes.data % 64 for array in back] == [0] * 9
 
 
+def frame_of(pickled, *buffers):
+    """A frame put together by the words of the layout, not by the code."""
+    table = b"".join(struct.pack("<QQ", len(content), frozen) for content, frozen in buffers)
+    body = table + pickled
+    for content, _ in buffers:
+        body += bytes(-(32 + len(body)) % 64) + content
+    return b"\x93CDP5\r\n\x01" + struct.pack("<QQQ", 32 + len(body), len(pickled), len(buffers)) + body
+
+
+def test_the_layout_is_the_one_that_is_written_down():
+    """Stored frames stay readable: the layout is what its description says, to the byte."""
+    first, second = np.arange(OUT_OF_BAND), np.arange(OUT_OF_BAND // 2) + 0.5
+    second.flags.writeable = False
+    found = []
+    pickled = pickle.dumps([first, second], 5, buffer_callback=found.append)
+    expected = frame_of(pickled, (first.tobytes(), 0), (second.tobytes(), 1))
+    assert SERIALIZER.pack([first, second]).inline(NO_LIMIT) == expected
+    back = SERIALIZER.unpack(expected)
+    np.testing.assert_array_equal(back[0], first)
+    np.testing.assert_array_equal(back[1], second)
+
+
 def test_a_map_holds_no_descriptor(stored):
     """Many mapped values do not use up the process's descriptors."""
     path = stored(np.zeros(MAP_FROM // 8))
@@ -284,6 +309,21 @@ def test_a_large_value_is_mapped_and_unmapped_with_its_last_view(stored):
     assert last[0] == 5
     del last
     assert maps_of(path) == 0
+
+
+def test_a_file_larger_than_all_memory_is_mapped(tmp_path):
+    """The kernel is asked for addresses, not for memory to copy the whole file into."""
+    path = tmp_path / "large"
+    size = 2 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with path.open("wb+") as file:
+        file.truncate(size)
+        view = map_private(file.fileno(), size)
+    assert len(view) == size
+    view[size - 1] = 1
+    assert (view[0], view[size - 1]) == (0, 1)
+    with path.open("rb") as file:
+        file.seek(size - 1)
+        assert file.read() == b"\0"
 
 
 def test_mmap_false_maps_nothing(stored):
@@ -480,9 +520,8 @@ def test_a_model_predicts_as_before(stored):
 
 def test_sparse_matrices_come_back(stored):
     """A sparse matrix keeps format, dtype and content."""
-    scipy_sparse = pytest.importorskip("scipy.sparse")
     for form in ("csr", "csc", "coo", "bsr"):
-        matrix = scipy_sparse.random(2000, 2000, density=0.05, format=form, random_state=0)
+        matrix = sparse.random(2000, 2000, density=0.05, format=form, random_state=0)
         back = SERIALIZER.load(stored(matrix))
         assert type(back) is type(matrix)
         assert (back != matrix).nnz == 0

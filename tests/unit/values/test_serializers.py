@@ -30,7 +30,7 @@ NAMES = [name for name in table.names() if find_spec(LIBRARIES.get(name, "numpy"
 
 @pytest.fixture
 def through(tmp_path):
-    """A function that sends a value through a serializer in every way, and gives back what came out each time."""
+    """A function that sends a value through a serializer in every way, and gives back all that came out."""
 
     def send(name, value):
         serializer = table.get(name)

@@ -1,0 +1,93 @@
+"""What a call raises instead of computing, in the words that both roads, plain and async, use."""
+
+from __future__ import annotations
+
+import time
+
+from cachedeco import notices, policy
+from cachedeco.errors import CodeChangedError, MissError, PreviousFailureError, WaitTimeoutError
+from cachedeco.hits import stale
+from cachedeco.plan import ANY_VERSION
+from cachedeco.record import MISSING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachedeco.plan import Request
+    from cachedeco.store import Store
+
+
+def refuse_miss(store: Store, request: Request, *, refresh: bool) -> None:
+    """Raise for a miss that must not be computed.
+
+    Raises:
+        MissError: the cache has the mode "raise-on-miss".
+        CodeChangedError: there is a result of other code, and the function's policy is to raise.
+    """
+    name = request.plan.name
+    if store.mode == "raise-on-miss":
+        raise MissError(f"{name} has no stored result for these arguments, and the cache has mode='raise-on-miss'")
+    if request.plan.options.on_code_change != "raise" or refresh:
+        return
+    row = store.claims.best_of_any_code(request.key, request.plan.form, ANY_VERSION)
+    if row is not None:
+        raise CodeChangedError(
+            f"version {row[1]} of {name} was made by other code, and on_code_change='raise'; "
+            f"{name}.why(...) shows what differs, {name}.refresh(...) computes a new version",
+            function=name,
+            version=row[1],
+        )
+
+
+def refuse_while_cooling_down(store: Store, request: Request) -> None:
+    """Raise when the function failed a moment ago.
+
+    Raises:
+        PreviousFailureError: the cooldown of that failure has not ended.
+    """
+    cooldown = request.plan.options.cooldown
+    if cooldown is None:
+        return
+    failure = store.claims.last_failure(request.key, request.scope)
+    if failure is not None and policy.is_cooling_down(failure[0], cooldown, time.time_ns() // 1000):
+        raise previous_failure(request, failure[1] or "", None)
+
+
+def timeout(request: Request) -> WaitTimeoutError:
+    """The error of a call that has waited for another one long enough."""
+    name, wait = request.plan.name, request.plan.options.wait
+    return WaitTimeoutError(
+        f"{name} is being computed by another call, which took longer than wait={wait} seconds", function=name
+    )
+
+
+def previous_failure(request: Request, text: str, cause: BaseException | None) -> PreviousFailureError:
+    """The error of a call that gets another call's failure.
+
+    Args:
+        request: the call.
+        text: the stored traceback of the failure.
+        cause: the exception itself where this process has it; its traceback is used then.
+    """
+    if isinstance(cause, PreviousFailureError):
+        text = cause.traceback
+    elif cause is not None:
+        import traceback
+
+        text = "".join(traceback.format_exception(cause))
+    return PreviousFailureError(
+        f"{request.plan.name} failed in another call, whose failure this one gets:\n{text}", traceback=text
+    )
+
+
+def stale_instead(store: Store, request: Request, error: Exception) -> Any:
+    """The last result there is, if the function's ``on_error`` prefers it to its failure; else MISSING."""
+    failed = request.attempts > 0 or isinstance(error, PreviousFailureError)
+    if request.plan.options.on_error != "stale" or not failed:
+        return MISSING
+    value = stale(store, request)
+    if value is not MISSING:
+        message = f"it failed ({type(error).__name__}: {error}), and an older result was returned (on_error='stale')"
+        notices.warn_once(request.plan.name, f"stale {type(error).__name__}", message)
+    return value

@@ -1,0 +1,48 @@
+"""Cached asynchronous generators: `streams` for ``async for``.
+
+Notes:
+    Items are written and read in the loop's thread, one at a time; the whole stream is stored in a thread of
+    its own.
+"""
+
+from __future__ import annotations
+
+from cachedeco.call_async import in_thread
+from cachedeco.streams import StreamCall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from typing import Any
+
+    from cachedeco.plan import Plan
+
+
+async def stream_async(
+    plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, refresh: bool = False
+) -> AsyncGenerator[Any, None]:
+    """Call a cached asynchronous generator function: stream what is stored, or run it and store what it yields."""
+    call = StreamCall(plan, args, kwargs, refresh=refresh)
+    file = call.open()
+    if file is not None:
+        with file:
+            for item in call.read(file):
+                yield item
+        return
+    with call:
+        source = plan.function(*args, **kwargs)
+        try:
+            while True:
+                try:
+                    item = await anext(source)
+                except StopAsyncIteration:
+                    await in_thread(call.publish, None)
+                    return
+                except Exception as error:
+                    await in_thread(call.failed, error)
+                    raise
+                call.add(item)
+                if (yield item) is not None:
+                    raise TypeError(f"{plan.name} is cached: what is sent to it could not be part of its key")
+        finally:
+            await source.aclose()
