@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 
+from xxhash import xxh3_128_digest
+
 from cachedeco import notices, policy
 from cachedeco.errors import OptionError, RegistryUnavailableError
 from cachedeco.files.folder import item_name
-from cachedeco.files.staging import size_in
+from cachedeco.files.staging import digest_of, size_in
 from cachedeco.outputs import read_names
 from cachedeco.plan import ANY_VERSION
 from cachedeco.record import MISSING
 from cachedeco.values import table
-from cachedeco.values.contract import DamagedError, MissingSerializerError, UnloadableError
+from cachedeco.values.contract import DamagedError, UnloadableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,9 +152,13 @@ def _try(store: Store, request: Request, row: Hit) -> Any:
     """Load a row; MISSING, and out of the way of this call, when that fails."""
     try:
         value = load(store, request, row)
-    except (FileNotFoundError, DamagedError) as error:
-        set_aside(store, request, row, "lost" if isinstance(error, FileNotFoundError) else "damaged")
-    except (OSError, UnloadableError, MissingSerializerError, OptionError) as error:
+    except FileNotFoundError:
+        set_aside(store, request, row, "lost")
+    except (OSError, UnloadableError, DamagedError) as error:
+        if isinstance(error, DamagedError) and not _is_as_recorded(store, request, row):
+            set_aside(store, request, row, "damaged")
+            request.reject(row[1])
+            return MISSING
         # Another environment may still read it, so it stays; an older version may do for this one.
         message = f"version {row[1]} is stored but cannot be loaded here: {error}"
         notices.warn_once(request.plan.name, type(error).__name__, message)
@@ -162,6 +168,16 @@ def _try(store: Store, request: Request, row: Hit) -> Any:
         return value
     request.reject(row[1])
     return MISSING
+
+
+def _is_as_recorded(store: Store, request: Request, row: Hit) -> bool:
+    """Whether the bytes have the digest that was recorded: then it is their class that has changed."""
+    if row[7] is not None:
+        return xxh3_128_digest(row[7]) == row[5]
+    try:
+        return digest_of(path_of(store, request, row)) == (row[4], row[5])
+    except OSError:
+        return False
 
 
 def path_of(store: Store, request: Request, row: Hit) -> str:
