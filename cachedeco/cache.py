@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 
@@ -14,6 +15,7 @@ from cachedeco.location import folder_of
 from cachedeco.record import MISSING
 from cachedeco.registry.attributes import encode
 from cachedeco.registry.claims import new_token
+from cachedeco.retry import Retried, failed, retry_failed
 from cachedeco.registry.items import VISIBLE, Filter
 from cachedeco.status import Status
 from cachedeco.store import Store
@@ -21,7 +23,7 @@ from cachedeco.store import Store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Self
 
     from cachedeco.record import Missing, Record
@@ -128,7 +130,7 @@ class Cache:
             raise OptionError(f"create(status={Status(status).name}): a new item cannot be in the trash")
         params = dict(params or {})
         key, token = make_key(uri, params), new_token()
-        if ext is None and filename is not None:
+        if ext is None and _checked(filename, "filename") is not None:
             ext = os.path.splitext(filename)[1].lstrip(".") or None
         record = self.store.items.create(
             key=key,
@@ -222,7 +224,7 @@ class Cache:
         wanted = Filter(
             uri=uri,
             key=wanted_key,
-            status=[Status(each) for each in _several(status)],
+            status=_statuses(status),
             version=None if version is None else _several(version),
             created_after=None if newer_than is None else _microseconds(newer_than),
             created_before=None if older_than is None else _microseconds(older_than),
@@ -254,6 +256,28 @@ class Cache:
         )
         return CacheItem(found[-1], self.store) if found else None
 
+    def failed(self, where: Callable[[CacheItem], object] | None = None) -> list[CacheItem]:
+        """The items that failed and that no later version has made up for, the oldest first.
+
+        Args:
+            where: a function of the item; only those for which it returns something true.
+        """
+        return failed(self.store, where)
+
+    def retry_failed(self, where: Callable[[CacheItem], object] | None = None) -> list[Retried]:
+        """Make failed calls of functions with ``store_args=True`` again, one after another.
+
+        A call that fails again, or whose function is gone, does not keep the others from being made.
+
+        Args:
+            where: a function of the item; only those for which it returns something true.
+
+        Returns:
+            For each of them its item, and the value or the exception of the new call. That of a call without stored
+            arguments is a `RetryError`.
+        """
+        return retry_failed(self.store, where)
+
 
 def _opened(path: str, mode: str) -> Cache:
     return Cache(path, mode=mode)
@@ -261,6 +285,28 @@ def _opened(path: str, mode: str) -> Cache:
 
 _default: dict[str, Cache] = {}
 _default_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def use_default_cache(path: str | os.PathLike[str]) -> Iterator[Cache]:
+    """Use another default cache in this process for the length of a block; it is closed at its end.
+
+    Args:
+        path: its folder; made if it is missing.
+
+    Yields:
+        The cache.
+    """
+    before = _default.get("cache")
+    with Cache(path) as cache:
+        _default["cache"] = cache
+        try:
+            yield cache
+        finally:
+            if before is None:
+                _default.pop("cache", None)
+            else:
+                _default["cache"] = before
 
 
 def default_cache() -> Cache:
@@ -276,6 +322,13 @@ def _described(params: dict[str, Any]) -> str:
     import json
 
     return json.dumps(describe(params), ensure_ascii=False)
+
+
+def _statuses(status: int | Iterable[int]) -> list[Status]:
+    try:
+        return [Status(each) for each in _several(status)]
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"status={status!r}: it is a Status, such as Status.READY, or several of them") from error
 
 
 def _several(value: int | Iterable[int]) -> list[int]:

@@ -20,7 +20,13 @@ from cachedeco.hits import hit
 from cachedeco.plan import Request
 from cachedeco.policy import Ended
 from cachedeco.record import MISSING
-from cachedeco.refusals import previous_failure, refuse_miss, refuse_while_cooling_down, stale_instead, timeout
+from cachedeco.refusals import (
+    previous_failure,
+    refuse_miss,
+    refuse_while_cooling_down,
+    stale_instead,
+    timeout,
+)
 from cachedeco.run import run_uncached
 from cachedeco.settings import FIRST_POLL, LAST_POLL, switches
 from cachedeco.work import compute
@@ -91,7 +97,7 @@ def miss(store: Store, request: Request, *, refresh: bool) -> Any:
         if flight.error is not None:
             raise previous_failure(request, "", flight.error) from flight.error
         if flight.unstorable:
-            return run_uncached(request, "another call of this process could not store the result; computed again")
+            return run_uncached(request, None)  # the call that could not store its result has said so
         if not refresh:
             value = hit(store, request)
             if value is not MISSING:

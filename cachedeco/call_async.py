@@ -18,10 +18,16 @@ from cachedeco import policy
 from cachedeco.errors import RegistryUnavailableError
 from cachedeco.flights import Flight, cycle, stop_waiting
 from cachedeco.hits import best, hit, load
-from cachedeco.plan import Request
+from cachedeco.plan import ANY_VERSION, Request
 from cachedeco.policy import Ended
 from cachedeco.record import MISSING
-from cachedeco.refusals import previous_failure, refuse_miss, refuse_while_cooling_down, stale_instead, timeout
+from cachedeco.refusals import (
+    previous_failure,
+    refuse_miss,
+    refuse_while_cooling_down,
+    stale_instead,
+    timeout,
+)
 from cachedeco.registry.owner import live_tokens
 from cachedeco.run import run_async, run_uncached_async
 from cachedeco.settings import FIRST_POLL, LAST_POLL, switches
@@ -45,7 +51,9 @@ _LOOK_AGAIN = 0.25
 _computing: ContextVar[tuple[Flight, ...]] = ContextVar("cachedeco_computing", default=())
 
 
-async def call_async(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, refresh: bool = False) -> Any:
+async def call_async(
+    plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, refresh: bool = False
+) -> Any:
     """Await a cached function: load the best value there is, or compute one; see `cachedeco.call.call`."""
     if switches.disabled:
         return await run_uncached_async(Request.plain(plan, args, kwargs), None)
@@ -61,12 +69,14 @@ async def call_async(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], 
     except RegistryUnavailableError as error:
         if request.attempts or plan.options.on_store_error == "raise":
             raise
-        return await run_uncached_async(request, f"the cache could not be used ({error}); computed without it")
+        return await run_uncached_async(
+            request, f"the cache could not be used ({error}); computed without it"
+        )
 
 
 async def _hit(store: Store, request: Request) -> Any:
     if not request.plan.options.picks:
-        row = best(store, request, request.below)
+        row = best(store, request, ANY_VERSION)
         if row is None:
             return MISSING
         if row[7] is not None and request.plan.options.on_code_change != "warn":
@@ -108,8 +118,8 @@ async def _miss(store: Store, request: Request, *, refresh: bool) -> Any:
             raise previous_failure(request, "", flight.error) from flight.error
         if flight.unstorable:
             return await run_uncached_async(
-                request, "another call of this process could not store the result; computed again"
-            )
+                request, None
+            )  # the call that could not store its result has said so
         if not refresh:
             value = await _hit(store, request)
             if value is not MISSING:
@@ -149,7 +159,9 @@ def _wake(loop: asyncio.AbstractEventLoop, landed: asyncio.Event) -> None:
         return  # the loop has been closed: nobody waits there
 
 
-async def _lead(store: Store, request: Request, flight: Flight, *, refresh: bool, deadline: float | None) -> Any:
+async def _lead(
+    store: Store, request: Request, flight: Flight, *, refresh: bool, deadline: float | None
+) -> Any:
     while True:
         running = store.claims.running(request.key, request.scope)
         if running is None:
@@ -227,7 +239,7 @@ async def _run(work: Work, request: Request) -> Any:
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Run a function in a thread of its own; a cancelled task waits for its end first, so that nothing is cut in two."""
+    """Run a function in a thread of its own; a cancelled task waits for its end: nothing is cut in two."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 

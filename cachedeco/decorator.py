@@ -52,6 +52,7 @@ def cached(
     cooldown: float | datetime.timedelta | None = None,
     wait: float | datetime.timedelta | None = None,
     on_store_error: str = "warn",
+    store_args: bool = False,
     env: Iterable[str] = (),
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 
@@ -77,6 +78,7 @@ def cached(
     cooldown: float | datetime.timedelta | None = None,
     wait: float | datetime.timedelta | None = None,
     on_store_error: str = "warn",
+    store_args: bool = False,
     env: Iterable[str] = (),
 ) -> Any:
     """Keep the results of a function on disk: compute each once, load it ever after.
@@ -119,6 +121,7 @@ def cached(
             as it lives.
         on_store_error: ``"raise"`` raises `StoreError` when the result cannot be stored; by default it is
             returned with a warning.
+        store_args: keep the arguments of each call, so that `Cache.retry_failed` can make it again.
         env: names of environment variables whose values are part of the key.
 
     Raises:
@@ -156,6 +159,7 @@ def cached(
         cooldown=cooldown,
         wait=wait,
         on_store_error=on_store_error,
+        store_args=store_args,
         env=env,
     )
     home = cache if cache is None or isinstance(cache, Cache) else Cache(cache)

@@ -56,6 +56,22 @@ class PreviousFailureError(CachedecoError, RuntimeError):
     traceback: str = ""
 
 
+class RetryError(CachedecoError, LookupError):
+    """A failed call cannot be made again: its arguments were not stored, or its function is gone."""
+
+
+class MapError(CachedecoError, RuntimeError):
+    """Some calls of a map failed; the others are stored.
+
+    Attributes:
+        failures: position -> exception.
+        results: of all calls in their order, with the exceptions in the places of the failed ones.
+    """
+
+    failures: dict[int, Exception]
+    results: list[object]
+
+
 class MissError(CachedecoError, LookupError):
     """There is no stored result, and the cache has the mode in which nothing is computed."""
 

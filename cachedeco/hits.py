@@ -15,7 +15,7 @@ from cachedeco.outputs import read_names
 from cachedeco.plan import ANY_VERSION
 from cachedeco.record import MISSING
 from cachedeco.values import table
-from cachedeco.values.contract import DamagedError, UnloadableError
+from cachedeco.values.contract import DamagedError, MissingSerializerError, UnloadableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _try(store: Store, request: Request, row: Hit) -> Any:
         value = load(store, request, row)
     except FileNotFoundError:
         set_aside(store, request, row, "lost")
-    except (OSError, UnloadableError, DamagedError) as error:
+    except (OSError, UnloadableError, DamagedError, MissingSerializerError, OptionError) as error:
         if isinstance(error, DamagedError) and not _is_as_recorded(store, request, row):
             set_aside(store, request, row, "damaged")
             request.reject(row[1])

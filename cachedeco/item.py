@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 
-from cachedeco.errors import StatusError
-from cachedeco.files.staging import digest_of
+from cachedeco.errors import MissingOutputError, OptionError, StatusError
+from cachedeco.files.staging import digest_of, measure, size_in
+from cachedeco.outputs import read_names
 from cachedeco.status import MOVES, Status
 from cachedeco.values import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from typing import Any
 
+    from cachedeco.files.opener import Opener
     from cachedeco.record import Record
     from cachedeco.store import Store
 
@@ -37,7 +40,7 @@ class CacheItem:
         attempts: how often the function was tried.
     """
 
-    __slots__ = ("_record", "_store")
+    __slots__ = ("__weakref__", "_record", "_store")
 
     def __init__(self, record: Record, store: Store) -> None:
         self._record = record
@@ -53,6 +56,15 @@ class CacheItem:
 
     def __hash__(self) -> int:
         return hash((self._store.folder, self._record.id))
+
+    def __reduce__(self) -> tuple[Callable[..., CacheItem], tuple[Record, str, str]]:
+        # A claim stays with the process that made it.
+        return _opened, (self._record, self._store.folder, self._store.mode)
+
+    @property
+    def id(self) -> int:
+        """Number of its record in the registry, as `Cache.by_attrs` gives it; never reused."""
+        return self._record.id
 
     @property
     def key(self) -> str:
@@ -111,12 +123,9 @@ class CacheItem:
 
     @property
     def size(self) -> int | None:
-        """Bytes of its value or file; None while it has none."""
-        if self._record.size is None and self._record.owner is None and self.path is not None:
-            try:
-                return os.stat(self.path).st_size
-            except OSError:
-                return None
+        """Bytes of its value or file, or of all files in its folder; None while it has none."""
+        if self._record.size is None and self._refreshed().size is None:
+            return self._size_now()
         return self._record.size
 
     @property
@@ -143,6 +152,11 @@ class CacheItem:
         return self._record.status
 
     @property
+    def attempts(self) -> int:
+        """How often the function was tried; 0 for an item made by hand."""
+        return self._record.attempts
+
+    @property
     def params(self) -> dict[str, Any]:
         """The parameters: scalars and short strings as they were, of others a short description."""
         import json
@@ -160,28 +174,26 @@ class CacheItem:
 
     @property
     def path(self) -> Path | None:
-        """Where its file is, or is to be written; None for a value that is kept in the registry."""
+        """Where its file or folder is, or is to be written; None for a value that is kept in the registry.
+
+        Of several files it is the folder that they lie in.
+        """
         record = self._record
         if record.filename is None:
             return None
         from pathlib import Path
 
-        return Path(self._store.item_folder(record.key, record.version, record.token), record.filename)
+        return Path(self._folder(), "" if record.form == "files" else record.filename)
 
     def intact(self) -> bool:
         """Whether its value or file is there, in the size that was recorded."""
         record = self._record
         if record.form is None:
             return False
-        if record.filename is None:
-            return True
-        try:
-            return os.stat(str(self.path)).st_size == record.size
-        except OSError:
-            return False
+        return record.filename is None or self._size_now() == record.size
 
     def load(self) -> Any:
-        """Load the stored value; for an output file, its path.
+        """Load the stored value; for an output file or folder its path, for several a dict of paths.
 
         Raises:
             StatusError: it is not READY, or was made by hand and has no file.
@@ -193,15 +205,53 @@ class CacheItem:
         record = self._record
         if record.form == "file":
             return self.path
+        if record.form == "files" and self.path is not None:
+            return {
+                name: self.path / file for name, file in read_names("files", record.filename or "").items()
+            }
         serializer = table.get(record.serializer or "")
         inline = self._store.items.inline(record.id) if record.filename is None else None
         return serializer.load(str(self.path)) if inline is None else serializer.unpack(inline)
 
-    def ready(self) -> None:
-        """Mark it READY; the size and digest of its file are recorded, if it has been written.
+    def open(
+        self,
+        default_mode: str = "r",
+        encoding: str | None = None,
+        *,
+        large: bool = True,
+        needed: str | Iterable[str] | None = None,
+        ext: str | None = None,
+    ) -> Opener:
+        """Open its file for reading, decompressed, archives by their members.
+
+        Args:
+            default_mode: ``"r"`` for text, ``"rb"`` for bytes.
+            encoding: of text; default UTF-8.
+            large: the result is lines that are read one by one; else the whole content.
+            needed: names of the members of an archive that are wanted. Default: all files in it.
+            ext: the format, such as ``"gz"`` or ``"tar.gz"``; any other extension for a file that is to be read as
+                it is. Default: told by the file's first bytes.
 
         Raises:
-            StatusError: it cannot become READY from what it is, or a running call owns it.
+            StatusError: it is not READY.
+            OptionError: it has no file, or the arguments do not fit it.
+            OSError: its file is gone.
+        """
+        if self.status != Status.READY:
+            raise StatusError(f"{self!r} is not READY, so there is nothing to open")
+        path = self.path
+        if path is None or self._record.form in {"value", "files"} or path.is_dir():
+            raise OptionError(f"{self!r} is not one file; load() gives its value or paths")
+        from cachedeco.files.opener import Opener
+
+        return Opener(path, ext=ext, needed=needed, large=large, default_mode=default_mode, encoding=encoding)
+
+    def ready(self) -> None:
+        """Mark it READY; size and digest of its file are recorded, and the file is made read-only.
+
+        Raises:
+            StatusError: it cannot become READY from what it is, or another process or call owns it.
+            MissingOutputError: others wait for it, and its file has not been written.
         """
         self._move(Status.READY, None)
 
@@ -212,30 +262,121 @@ class CacheItem:
             error: what went wrong, for people.
 
         Raises:
-            StatusError: it cannot become FAILED from what it is, or a running call owns it.
+            StatusError: it cannot become FAILED from what it is, or another process or call owns it.
         """
         self._move(Status.FAILED, error)
 
+    def remove(self, *, disk: bool = False, keep_record: bool = True) -> None:
+        """Move it to the trash.
+
+        Args:
+            disk: delete its value or file, for good.
+            keep_record: with `disk`, leave a record with the status DELETED.
+
+        Raises:
+            StatusError: somebody is computing or writing it and others wait for it.
+        """
+        from cachedeco.changes import remove
+
+        options = {"disk": disk, "keep_record": keep_record, "unowned_writes": True}
+        if not remove(self._store, [self._refreshed()], **options) and self.status == Status.WRITE:
+            raise StatusError(f"{self!r} is being computed; it can be removed when that has ended")
+        self._refreshed()
+
+    def restore(self) -> None:
+        """Bring it back from the trash as what it was.
+
+        Raises:
+            StatusError: it is not in the trash.
+        """
+        from cachedeco.changes import restore
+
+        if not restore(self._store, self._record):
+            raise StatusError(f"{self!r} is not in the trash")
+        self._refreshed()
+
+    def update(self, **fields: Any) -> None:
+        """Change what is said of it.
+
+        Args:
+            fields: ``attrs`` to add or replace, ``remove_attrs`` with names to drop, ``label``, ``ext``, ``status``.
+
+        Raises:
+            OptionError: there is no such field, or its value cannot be used.
+            StatusError: it cannot have that status.
+        """
+        from cachedeco.changes import update
+
+        update(self._store, [self._record], fields)
+        if "status" in fields:
+            self._move(Status(fields["status"]), None)
+        self._refreshed()
+
     def _move(self, after: Status, error: str | None) -> None:
-        before = self.status
+        record = self._refreshed()
+        before = record.status = self.status
         if before == after:
             return
+        if after in {Status.TRASH, Status.DELETED}:
+            self.remove(disk=after == Status.DELETED)
+            return
+        if before == Status.TRASH:
+            raise StatusError(f"{self!r} cannot become {after.name}; restore() makes it what it was")
         if after not in MOVES[before]:
             raise StatusError(f"{self!r} cannot become {after.name}")
-        size = digest = None
-        if after == Status.READY and self.path is not None and self.path.is_file():
-            size, digest = digest_of(str(self.path))
-        if not self._store.items.move(self._record.id, before, after, size=size, digest=digest, error=error):
+        from cachedeco import held, log
+
+        claimed = held.is_by_hand(record)
+        size, digest = self._measured() if after == Status.READY else (None, None)
+        if claimed and after == Status.READY and digest is None:
+            raise MissingOutputError(f"{self!r} cannot become READY without its file; write it to {self.path}")
+        if not claimed:
+            done = self._store.items.move(record.id, before, after, size=size, digest=digest, error=error)
+        elif after == Status.READY and size is not None and digest is not None:
+            done = held.commit(self._store, record, size, digest)
+        else:
+            done = held.fail(self._store, record, error)
+        if not done:
             raise StatusError(
-                f"{self!r} is being computed by a call, or was changed by somebody else just now"
+                f"{self!r} is another process's or a running call's, or was changed by somebody else just now"
             )
         self._refreshed()
+        log.debug("%s is %s", self.version_id, after.name)
+
+    def _measured(self) -> tuple[int, bytes] | tuple[None, None]:
+        """Size and digest of its file or folder, made read-only; none if there is none."""
+        if self.path is None or not os.path.lexists(self.path):
+            return None, None
+        place = str(self.path)
+        if os.path.islink(place):
+            raise StatusError(f"{place} is a link; what is READY is in the cache itself: Cache.move_in copies it")
+        from cachedeco.files.intake import protect
+
+        protect(place)
+        return measure(self._folder()) if os.path.isdir(place) else digest_of(place)
+
+    def _size_now(self) -> int | None:
+        place = str(self.path)
+        try:
+            return size_in(place) if os.path.isdir(place) else os.stat(place).st_size
+        except OSError:
+            return None
+
+    def _folder(self) -> str:
+        record = self._record
+        return self._store.item_folder(record.key, record.version, record.token)
 
     def _refreshed(self) -> Record:
         found = self._store.items.get(self._record.id)
         if found is not None:
             self._record = found
         return self._record
+
+
+def _opened(record: Record, folder: str, mode: str) -> CacheItem:
+    from cachedeco.store import Store
+
+    return CacheItem(record, Store(folder, mode))
 
 
 def _moment(microseconds: int) -> datetime.datetime:

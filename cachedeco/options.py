@@ -41,6 +41,7 @@ class Options:
         "params",
         "picks",
         "retry",
+        "store_args",
         "uri",
         "validate",
         "wait",
@@ -65,6 +66,7 @@ class Options:
         cooldown: float | datetime.timedelta | None,
         wait: float | datetime.timedelta | None,
         on_store_error: str,
+        store_args: bool,
         env: Iterable[str],
     ) -> None:
         self.uri = uri
@@ -86,6 +88,7 @@ class Options:
         self.cooldown = _seconds("cooldown", cooldown)
         self.wait = _seconds("wait", wait)
         self.on_store_error = _one_of("on_store_error", on_store_error, ("warn", "raise"))
+        self.store_args = bool(store_args)
         self.env = _names("env", env)
         self.picks = not (self.expires is None and self.validate is None and self.best is None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from cachedeco import notices
 from cachedeco.errors import OptionError
 from cachedeco.keys.arguments import Binder, Selection
 from cachedeco.keys.code import Code
@@ -116,6 +117,18 @@ class Request:
 
         return json.dumps(describe(self.params, self.plan.selection.secrets), ensure_ascii=False)
 
+    def stored_arguments(self) -> bytes | None:
+        """The arguments as they are kept for `Cache.retry_failed`; None when they are not, or cannot be."""
+        if not self.plan.options.store_args:
+            return None
+        import pickle
+
+        try:
+            return pickle.dumps((self.args, self.kwargs), protocol=5)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the call itself needs no pickle
+            notices.warn_once(self.plan.name, "store_args", f"its arguments are not stored: {error}")
+            return None
+
     def code_parts(self) -> str:
         """The texts behind the digest of the code, as JSON."""
         import json
@@ -153,7 +166,7 @@ class Plan:
         OptionError: an option names what does not exist, or contradicts another one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - it is called in two places, by pickle in one of them
         self,
         function: Callable[..., Any],
         options: Options,

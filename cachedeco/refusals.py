@@ -27,7 +27,9 @@ def refuse_miss(store: Store, request: Request, *, refresh: bool) -> None:
     """
     name = request.plan.name
     if store.mode == "raise-on-miss":
-        raise MissError(f"{name} has no stored result for these arguments, and the cache has mode='raise-on-miss'")
+        raise MissError(
+            f"{name} has no stored result for these arguments, and the cache has mode='raise-on-miss'"
+        )
     if request.plan.options.on_code_change != "raise" or refresh:
         return
     row = store.claims.best_of_any_code(request.key, request.plan.form, ANY_VERSION)

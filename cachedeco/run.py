@@ -40,7 +40,7 @@ async def run_async(request: Request, folder: str | None) -> Any:
     while request.attempts < retry - 1:
         try:
             return await _attempt_async(request, folder)
-        except Exception:  # noqa: BLE001 - the last attempt, below, raises what it raises
+        except Exception:  # noqa: BLE001, S112 - as above
             continue
     return await _attempt_async(request, folder)
 

@@ -30,7 +30,7 @@ from cachedeco.work import Work
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import IO, Any, BinaryIO
+    from typing import Any, BinaryIO
 
     from cachedeco.plan import Plan
     from cachedeco.store import Store
@@ -80,7 +80,7 @@ class StreamCall:
         self._plan = plan
         self._refresh = refresh
         self._store: Store | None = None
-        self._spool: IO[bytes] | None = None
+        self._spool: BinaryIO | None = None
         self._started = time.perf_counter()
         if switches.disabled:
             return
@@ -100,7 +100,7 @@ class StreamCall:
         if not self._refresh:
             refuse_while_cooling_down(self._store, self._request)
         try:
-            self._spool = tempfile.TemporaryFile(dir=self._store.folder)
+            self._spool = tempfile.TemporaryFile(dir=self._store.folder)  # type: ignore[assignment]  # IO[bytes] is all that
             layout.begin(self._spool)
         except OSError as error:
             self._give_up(error)
@@ -119,7 +119,7 @@ class StreamCall:
                 if row[7] is not None:
                     return io.BytesIO(row[7])
                 try:
-                    return open(path_of(store, self._request, row), "rb")  # noqa: SIM115 - read by the caller
+                    return open(path_of(store, self._request, row), "rb")
                 except OSError:
                     self._request.reject(row[1])
         except RegistryUnavailableError as error:
@@ -205,7 +205,7 @@ class Spooled(Packed):
 
     __slots__ = ("_file",)
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.size: int = file.tell()
 

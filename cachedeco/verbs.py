@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cachedeco.hits import find
 from cachedeco.item import CacheItem
+from cachedeco.mapping import Calls, map_as_completed, map_calls
 from cachedeco.plan import Request
 from cachedeco.status import Status
 from cachedeco.why import Why, explain
@@ -11,7 +12,8 @@ from cachedeco.wrappers import dispatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Executor
     from typing import Any
 
     from cachedeco.plan import Plan
@@ -73,7 +75,46 @@ def why(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Why:
     return explain(store, request, find(store, request))
 
 
-VERBS = (item, items, status, key, params, refresh, remove, why)
+def map(  # noqa: A001 - what it does, for a cached function
+    function: Callable[..., Any],
+    /,
+    *columns: Iterable[Any],
+    n_jobs: int | None = None,
+    executor: Executor | None = None,
+    as_completed: bool = False,
+    return_exceptions: bool = False,
+    progress: bool | None = None,
+) -> Any:
+    """Call the function for each element of an iterable, as the built-in `map` does; only what is missing is computed.
+
+    Args:
+        function: the cached function.
+        columns: an iterable per positional argument.
+        n_jobs: compute through `joblib.Parallel` with so many jobs.
+        executor: compute through this executor of `concurrent.futures`.
+        as_completed: give an iterator of (position, result) in the order in which results become known, the stored ones
+            first, instead of a list in the order of the arguments.
+        return_exceptions: give the exceptions of failed calls in the places of their results.
+        progress: show a progress bar; by default on a terminal or in a notebook.
+
+    Raises:
+        MapError: calls failed; it is raised after all the others have been computed and stored.
+    """
+    calls = Calls(function, columns)
+    mapped = map_as_completed if as_completed else map_calls
+    return mapped(
+        calls, n_jobs=n_jobs, executor=executor, return_exceptions=return_exceptions, progress=progress
+    )
+
+
+def missing(function: Callable[..., Any], /, *columns: Iterable[Any]) -> list[Any]:
+    """Those elements of an iterable, or tuples of several, for which there is no stored result; each once."""
+    calls = Calls(function, columns)
+    found = [calls.arguments[position] for position in calls.missing]
+    return found if len(columns) > 1 else [arguments[0] for arguments in found]
+
+
+VERBS = (item, items, status, key, params, refresh, remove, why, map, missing)
 
 
 def _plan(function: Callable[..., Any]) -> Plan:

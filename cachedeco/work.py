@@ -96,6 +96,7 @@ class Work:
             function=plan.name,
             params=request.described(),
             parts=request.code_parts,
+            arguments=request.stored_arguments(),
         )
         self._claim = self._store.claims.claim(wanted, self.token, plan.form, above)
         if self._claim is None:
@@ -201,14 +202,17 @@ class Work:
             with staging.create(filename) as file:
                 encoding.write(file)  # type: ignore[arg-type]  # as far as writing goes it is a BinaryIO
             staging.publish()
-            stored = Bytes(form=form, serializer=name, size=file.size, digest=file.digest(), filename=filename)
+            stored = Bytes(
+                form=form, serializer=name, size=file.size, digest=file.digest(), filename=filename
+            )
         if not self._commit(value, stored) and self._staging is not None:
             self._staging.discard()
         return value
 
     def _keep_files(self, names: dict[str, str]) -> Any:
         staging, output = self._stage(), self._request.plan.output
-        size, digest = measure(staging.folder)
+        # What a hit looks at: a function may have left other files beside its one output.
+        size, digest = measure(os.path.join(staging.folder, names.get("", "")))
         staging.publish()
         given = None if output is None else output.given(staging.final, names)
         # The caller gets these paths even if the claim was lost: nobody else writes there.

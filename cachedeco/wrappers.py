@@ -12,14 +12,18 @@ from cachedeco.call import call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator
     from typing import Any
 
     from cachedeco.plan import Plan
 
 PLAIN, ASYNC, GENERATOR, ASYNC_GENERATOR = "plain", "async", "generator", "async generator"
 
-_FLAGS = {0x20: GENERATOR, 0x80: ASYNC, 0x200: ASYNC_GENERATOR}  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
+_FLAGS = {
+    0x20: GENERATOR,
+    0x80: ASYNC,
+    0x200: ASYNC_GENERATOR,
+}  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 
 
 def innermost(function: Any) -> Any:
@@ -83,7 +87,7 @@ def _async() -> Any:
 
 
 def _generator() -> Any:
-    def wrapper(*args: Any, **kwargs: Any) -> Iterator[Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, None, Any]:
         return (yield from dispatch(wrapper.__cachedeco__, args, kwargs, refresh=False))  # type: ignore[attr-defined]  # as above
 
     return wrapper

@@ -121,13 +121,15 @@ def size_in(folder: str) -> int:
 
 
 def measure(folder: str) -> tuple[int, bytes]:
-    """Size and XXH3-128 of the files below a folder.
+    """Size and XXH3-128 of a file, or of the files below a folder.
 
     One file has the digest of its bytes; several, or files in folders, that of their names and digests.
 
     Raises:
         OSError: a file cannot be read.
     """
+    if os.path.isfile(folder):
+        return digest_of(folder)
     digests = {os.path.relpath(path, folder): digest_of(path) for path in files_in(folder)}
     size = sum(size for size, _ in digests.values())
     if len(digests) == 1 and os.sep not in next(iter(digests)):

@@ -8,11 +8,13 @@ library.
 
 from __future__ import annotations
 
-from types import FunctionType, MethodType
+import os
+from types import CodeType, FunctionType, MethodType
 
 import xxhash
 
 from cachedeco.keys import closure, code_values, source
+from cachedeco.scripts import MAIN, remember_sender
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +110,10 @@ class Code:
         if isinstance(inner, FunctionType) and self.version is None:
             self.digest()
             used = [function for state in self._states.values() for function in state.watch.functions()]
-            for code in (inner.__code__, *(function.__code__ for function in used if _by_value(function))):
+            codes = [inner.__code__, *(function.__code__ for function in used if _by_value(function))]
+            if _by_value(inner):
+                codes += _methods_in_cells(inner.__globals__)
+            for code in codes:
                 text = source.captured(code.co_filename)
                 if text is not None:
                     texts[code.co_filename] = text
@@ -117,11 +122,28 @@ class Code:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for filename, text in state["texts"].items():
             source.remember(filename, text, None)
+        inner = closure.underlying(state["function"])
+        if isinstance(inner, FunctionType) and _by_value(inner):
+            remember_sender(inner)
         Code.__init__(self, state["function"], version=state["version"])
 
 
 def _by_value(function: FunctionType) -> bool:
-    return function.__globals__.get("__name__") in {"__main__", "__mp_main__"}
+    return function.__globals__.get("__name__") in MAIN
+
+
+def _methods_in_cells(namespace: Mapping[str, object]) -> list[CodeType]:
+    """Return a method of each class that a cell defines: later calls may get its instances as arguments."""
+    codes: dict[str, CodeType] = {}
+    for cls in tuple(namespace.values()):
+        if not isinstance(cls, type) or cls.__module__ not in MAIN:
+            continue
+        for member in tuple(vars(cls).values()):
+            code = getattr(member, "__code__", None)
+            if isinstance(code, CodeType) and not os.path.exists(code.co_filename):
+                source.capture(code)
+                codes[code.co_filename] = code
+    return list(codes.values())
 
 
 class _State:

@@ -12,6 +12,8 @@ import sys
 
 from xxhash import xxh3_128_hexdigest
 
+from cachedeco.scripts import MAIN, main_name, module_name, script_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,8 +95,12 @@ def of_module(module: ModuleType) -> Origin:
 
 
 def of_class(cls: type) -> Origin:
-    """Return the origin of a class, by the module that it names."""
-    return of_module_name(getattr(cls, "__module__", None))
+    """Return the origin of a class, by the module that it names; of one that came by value, by its script."""
+    module = getattr(cls, "__module__", None)
+    if module in MAIN:
+        script = script_of(cls)
+        return USER if script is None else of_namespace(script)
+    return of_module_name(module)
 
 
 def of_module_name(name: object) -> Origin:
@@ -172,20 +178,14 @@ def module_title(namespace: Mapping[str, object]) -> str:
     name = namespace.get("__name__")
     if not isinstance(name, str):
         return "?"
-    if name not in {"__main__", "__mp_main__"}:
-        return name
-    spec_name = getattr(namespace.get("__spec__"), "name", None)
-    if isinstance(spec_name, str) and spec_name not in {"__main__", "__mp_main__"}:
-        return spec_name.removesuffix(".__main__")
-    filename = namespace.get("__file__")
-    if isinstance(filename, str):
-        return os.path.splitext(os.path.basename(filename))[0]
-    return "__main__"
+    return main_name(namespace) if name in MAIN else name
 
 
 def class_title(cls: type) -> str:
     """Return `module.qualname` of a class, its module named as `module_title` does."""
     name = getattr(cls, "__module__", None)
+    if name in MAIN:
+        return f"{module_name(cls)}.{cls.__qualname__}"
     module = sys.modules.get(name) if isinstance(name, str) else None
     title = module_title(vars(module)) if module is not None else str(name)
     return f"{title}.{cls.__qualname__}"

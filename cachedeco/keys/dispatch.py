@@ -68,13 +68,16 @@ def register(kind: type, function: Callable[[Any], object]) -> None:
 
 
 def find_hasher(kind: type) -> Hasher:
-    """Return what takes values of a type apart."""
+    """Return what takes values of a type apart. It may be kept for one walk, not for longer."""
     # Asked each time, because the method may be added to a class that has been seen before.
     if kind not in PLAIN and hasattr(kind, METHOD):
         return _apart_by_method
     hasher = _found.get(kind)
     if hasher is None:
         hasher = _found[kind] = _search(kind)
+    if hasher is _by_state:
+        bound: Hasher = import_module(_HASHERS + "objects").for_class(kind)
+        return bound
     return hasher
 
 
@@ -89,8 +92,12 @@ def _search(kind: type) -> Hasher:
             hasher: Hasher | None = import_module(_HASHERS + family).find(kind)
             if hasher is not None:
                 return hasher
-    objects: Hasher = import_module(_HASHERS + "objects").take_apart
-    return objects
+    return _by_state
+
+
+def _by_state(value: Any) -> Node:
+    apart: Node = import_module(_HASHERS + "objects").take_apart(value)
+    return apart
 
 
 def _apart_by_method(value: Any) -> Node:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import marshal
+from functools import partial
+from operator import itemgetter
 
 from xxhash import xxh3_128_digest
 
@@ -11,13 +13,16 @@ from cachedeco.keys import fingerprint, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from collections.abc import Callable, Mapping
+
+    Layout = tuple[bytes, Callable[[Mapping[str, object]], tuple[object, ...]]]
 
 SCHEME = 1
 """Number of the way in which uri and parameters are put together. It is in each key."""
 
 _SCHEMES = f"cachedeco key {SCHEME}.{fingerprint.SCHEME}"
+_LAYOUTS_KEPT = 512
+_layouts: dict[tuple[str, tuple[str, ...]], Layout] = {}
 
 
 def make_key(uri: str, params: Mapping[str, object]) -> bytes:
@@ -42,31 +47,40 @@ def make_key(uri: str, params: Mapping[str, object]) -> bytes:
         >>> make_key("demo://a", {"x": 1}) == make_key("demo://a", {"x": True})
         False
     """
-    flat: list[Any] = [_SCHEMES, uri]
-    try:
-        names = sorted(params)
-    except TypeError:
-        raise _no_name(next(name for name in params if type(name) is not str)) from None
-    for name in names:
-        if type(name) is not str:
-            raise _no_name(name)
-        flat.append(name)
-        flat.append(params[name])
-    encoded = plain.encode(tuple(flat)) if type(uri) is str else None
-    if encoded is None:
-        encoded = _encode_digests(uri, params)
-    return xxh3_128_digest(encoded)
-
-
-def _encode_digests(uri: str, params: Mapping[str, object]) -> bytes:
-    """Return an encoding of which the values are the digests: for values that are not plain."""
     if type(uri) is not str:
         raise KeyingError(f"the uri is a {type(uri).__qualname__}; it must be a str", path="uri")
-    flat: list[Any] = [_SCHEMES, uri]
-    for name in sorted(params):
-        flat += name, fingerprint.digest(params[name], name)
-    # Plain encodings never begin with a zero byte, so that the two kinds cannot meet.
-    return b"\0" + marshal.dumps(tuple(flat), plain.MARSHAL)
+    order = tuple(params)
+    layout = _layouts.get((uri, order)) or _lay_out(uri, order)
+    head, values_of = layout
+    values = values_of(params)
+    encoded = plain.encode(values)
+    if encoded is None:
+        digests = tuple(fingerprint.digest(params[name], name) for name in sorted(params))
+        # Plain encodings never begin with a zero byte, so that the two kinds cannot meet.
+        encoded = b"\0" + marshal.dumps(digests, plain.MARSHAL)
+    return xxh3_128_digest(head + encoded)
+
+
+def _lay_out(uri: str, order: tuple[str, ...]) -> Layout:
+    """What the keys of a uri and of parameters in this order have in common: their head, and how to sort values."""
+    for name in order:
+        if type(name) is not str:
+            raise KeyingError(f"the name {name!r} of a parameter is not a str", path=str(name))
+    names = sorted(order)
+    head = marshal.dumps((_SCHEMES, uri, *names), plain.MARSHAL)
+    values_of: Callable[[Mapping[str, object]], tuple[object, ...]]
+    if len(names) > 1:
+        values_of = itemgetter(*names)
+    else:
+        values_of = partial(_few_values, names)
+    if len(_layouts) >= _LAYOUTS_KEPT:
+        _layouts.clear()
+    layout = _layouts[uri, order] = head, values_of
+    return layout
+
+
+def _few_values(names: list[str], params: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(params[name] for name in names)
 
 
 def param_digests(params: Mapping[str, object]) -> dict[str, bytes]:
@@ -79,7 +93,3 @@ def param_digests(params: Mapping[str, object]) -> dict[str, bytes]:
         KeyingError: as `make_key`.
     """
     return {name: fingerprint.digest(value, name) for name, value in params.items()}
-
-
-def _no_name(name: object) -> KeyingError:
-    return KeyingError(f"the name {name!r} of a parameter is not a str", path=str(name))

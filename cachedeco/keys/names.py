@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from weakref import WeakKeyDictionary
+from cachedeco.scripts import find_by_name, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_main_modules: WeakKeyDictionary[type, str] = WeakKeyDictionary()
-_MAIN = frozenset({"__main__", "__mp_main__"})
+__all__ = ["find_by_name", "full_name", "is_static", "module_name"]
+
 # Flags of CPython's types: what a class statement makes is a heap type, and can be changed.
 _IMMUTABLE, _HEAP_TYPE = 1 << 8, 1 << 9
 
@@ -25,46 +23,6 @@ def full_name(named: Any) -> tuple[str, str]:
     """Return module and qualified name of a class or function.
 
     What belongs to the script that runs is named as if the script had been imported, whether this is the
-    process that was started or one that it has spawned.
+    process that was started, one that it has spawned, or one that got the class or function by value.
     """
     return module_name(named), str(named.__qualname__)
-
-
-def module_name(named: Any) -> str:
-    """Return the module of a class or function, see `full_name`."""
-    module = str(named.__module__)
-    return _main_module(named) if module in _MAIN else module
-
-
-def find_by_name(module: str, qualname: str) -> object:
-    """Return what an imported module has under a name, or None."""
-    found: object = sys.modules.get(module)
-    for step in qualname.split("."):
-        found = getattr(found, step, None)
-    return found
-
-
-def _main_module(named: Any) -> str:
-    if not isinstance(named, type):
-        return _find_main_module(named)
-    found = _main_modules.get(named)
-    if found is None:
-        found = _main_modules[named] = _find_main_module(named)
-    return found
-
-
-def _find_main_module(named: Any) -> str:
-    names = vars(sys.modules["__main__"])
-    for member in (named, *getattr(named, "__dict__", {}).values()):
-        # What came by value (cloudpickle) still knows its script, even where the process runs another one.
-        found: Any = getattr(member, "__globals__", None)
-        if isinstance(found, dict) and found.get("__name__") in _MAIN:
-            names = found
-            break
-    spec, file, package = names.get("__spec__"), names.get("__file__"), names.get("__package__")
-    if spec is not None and spec.name not in _MAIN:
-        return str(spec.name)
-    if not file or package == "_pyrepl":
-        return "__main__"
-    stem = os.path.splitext(os.path.basename(file))[0]
-    return f"{package}.{stem}" if package else stem

@@ -77,6 +77,13 @@ def class_tag(kind: type) -> tuple[str, ...] | tuple[str, str, bytes]:
     return (*name, class_digest(kind))
 
 
+def library_tag(kind: type, library: str) -> tuple[Any, ...]:
+    """Return the class tag of a library's value: the library's own classes move between its modules."""
+    if str(kind.__module__).partition(".")[0] == library:
+        return library, str(kind.__name__)
+    return class_tag(kind)
+
+
 def class_digest(kind: type) -> bytes:
     """Return the digest of a class's code."""
     from cachedeco.keys.code import class_digest as digest_code

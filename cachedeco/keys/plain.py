@@ -40,6 +40,7 @@ NESTED, FLAT_DICT = b"\x01", b"\x02"  # never the first byte of a marshalled lea
 
 _CODES = dict.fromkeys(LEAVES, 0) | {tuple: 1, list: 2, dict: 3, set: 4, frozenset: 5}
 _SORTABLE = frozenset({int, str, bytes})
+_only_plain = PLAIN.issuperset
 _only_leaves = LEAVES.issuperset
 _only_strings = frozenset({str}).issuperset
 
@@ -66,14 +67,15 @@ def encode(value: Any) -> bytes | None:
         if kind is tuple or kind is list:
             if _only_leaves(map(type, value)):
                 return dumps(value, MARSHAL)
+            plain = _only_plain(map(type, value))
         elif kind in LEAVES:
             return dumps(value, MARSHAL)
         elif kind is dict and _only_strings(map(type, value)) and _only_leaves(map(type, value.values())):
             names = sorted(value)
             return FLAT_DICT + dumps((names, [value[name] for name in names]), MARSHAL)
-        elif kind not in CONTAINERS:
-            return None
-        return _encode_levels(value)
+        else:
+            plain = kind in CONTAINERS
+        return _encode_levels(value) if plain else None
     except ValueError:  # marshal has no room for a string or a sequence of 2 GiB
         return None
 

@@ -7,6 +7,7 @@ import sys
 
 from cachedeco.errors import OptionError
 from cachedeco.keys.signature import name_of
+from cachedeco.scripts import MAIN, main_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from cachedeco.keys.arguments import Binder, Selection
 
-_MAIN = frozenset({"__main__", "__mp_main__"})
 _LONGEST = 255
 
 
@@ -31,8 +31,8 @@ def default_uri(function: Callable[..., object]) -> str:
     while not hasattr(function, "__qualname__") and hasattr(function, "func"):
         function = function.func
     module = getattr(function, "__module__", None) or "__main__"
-    if module in _MAIN:
-        module = _main_name(_main_globals(function))
+    if module in MAIN:
+        module = main_name(_main_globals(function))
     return f"py://{module}/{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
@@ -42,26 +42,10 @@ def _main_globals(function: Any) -> dict[str, Any]:
     while function is not None and id(function) not in seen:
         seen.add(id(function))
         names = getattr(function, "__globals__", None)
-        if names is not None and names.get("__name__") in _MAIN:
+        if names is not None and names.get("__name__") in MAIN:
             return names  # type: ignore[no-any-return]
         function = getattr(function, "__wrapped__", None) or getattr(function, "__func__", None)
     return vars(sys.modules["__main__"])
-
-
-def _main_name(names: dict[str, Any]) -> str:
-    package = names.get("__package__")
-    # Since Python 3.13 the interactive prompt leaves its own module's names behind.
-    if package == "_pyrepl":
-        return "__main__"
-    spec, file = names.get("__spec__"), names.get("__file__")
-    # Profilers and debuggers that run a script give it a spec without a name of its own.
-    if spec is not None and spec.name not in _MAIN:
-        return str(spec.name)
-    if not file:
-        return "__main__"
-    stem = os.path.splitext(os.path.basename(file))[0]
-    # A function sent to a worker process by value has lost its __spec__, but not its package.
-    return f"{package}.{stem}" if package else stem
 
 
 class _Template:

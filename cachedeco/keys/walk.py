@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cachedeco.keys.dispatch import Hasher
     from cachedeco.keys.node import Node
 
 _WORTH_REMEMBERING = 1 << 10
@@ -65,6 +66,7 @@ class Walk:
         # An address names a value only as long as the value lives.
         self._kept: list[object] = []
         self._numbers = 0
+        self._hashers: dict[type, Hasher] = {}
         self._unfolded: dict[bytes, bytes] = {}
 
     def digest(self, value: object) -> bytes:
@@ -147,7 +149,11 @@ class Walk:
 
     def _take_apart(self, value: object) -> Node:
         try:
-            return find_hasher(type(value))(value)
+            kind = type(value)
+            hasher = self._hashers.get(kind)
+            if hasher is None:
+                hasher = self._hashers[kind] = find_hasher(kind)
+            return hasher(value)
         except KeyingError as error:
             # Of a function or a class: what it closes over has been digested by a walk of its own.
             raise KeyingError(str(error), path=f"{self._path()}.{error.path}") from error

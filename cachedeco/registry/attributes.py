@@ -38,13 +38,13 @@ def encode(attrs: Mapping[str, Any]) -> list[Attribute]:
         raise OptionError(f"attrs must map names to values, not be a {type(attrs).__name__}")
     rows: list[Attribute] = []
     for name, value in attrs.items():
-        _check_name(name)
+        check_name(name)
         if isinstance(value, dict) and value:
             for inner, inner_value in value.items():
-                _check_name(inner)
-                rows.append((name, inner, *_encode(inner, inner_value)))
+                check_name(inner)
+                rows.append((name, inner, *encode_value(inner, inner_value)))
         else:
-            rows.append(("", name, *_encode(name, value)))
+            rows.append(("", name, *encode_value(name, value)))
     return rows
 
 
@@ -62,12 +62,30 @@ def decode(rows: Iterable[tuple[str, str, str, Any]]) -> dict[str, Any]:
     return attrs
 
 
-def _check_name(name: object) -> None:
+def check_name(name: object) -> None:
+    """Refuse what is not the name of an attribute.
+
+    Raises:
+        OptionError: it is not a str, or empty.
+    """
     if not isinstance(name, str) or not name:
         raise OptionError(f"the name of an attribute must be a str that is not empty, not {name!r}")
 
 
-def _encode(name: str, value: Any) -> tuple[str, object]:  # noqa: PLR0911 - one a type
+def encode_value(name: str, value: Any) -> tuple[str, Any]:  # noqa: PLR0911 - one a type
+    """The kind of a value, and what SQLite stores for it.
+
+    Args:
+        name: of the attribute, for the message.
+        value: of the attribute.
+
+    Raises:
+        OptionError: values of its type cannot be stored.
+
+    Examples:
+        >>> encode_value("rows", 1200)
+        ('int', 1200)
+    """
     import datetime
 
     if type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "ndim", None) == 0:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Hit = tuple[int, int, bytes, str | None, int, bytes | None, str | None, bytes | None]
 
 _BEST = QUERIES["best"]
+_AT_ONCE = 500  # keys in one statement; SQLite before 3.32 takes 999 parameters
 
 
 class Running:
@@ -67,7 +68,7 @@ class Claim:
 class Wanted:
     """What a caller claims: which (key, scope), and what people will want to know about it."""
 
-    __slots__ = ("code", "function", "key", "label", "params", "parts", "scope", "uri")
+    __slots__ = ("arguments", "code", "function", "key", "label", "params", "parts", "scope", "uri")
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class Wanted:
         function: str,
         params: str,
         parts: Callable[[], str],
+        arguments: bytes | None = None,
     ) -> None:
         self.key = key
         self.scope = scope
@@ -89,6 +91,7 @@ class Wanted:
         self.function = function
         self.params = params
         self.parts = parts
+        self.arguments = arguments
 
 
 class Bytes:
@@ -161,6 +164,21 @@ class Claims:
         row: Hit | None = self._pool.read(QUERIES["hit_of"], (id_,))
         return row
 
+    def ready(self, keys: list[bytes], code: bytes | None, form: str) -> set[bytes]:
+        """Those of many keys that have a READY item, in a few statements.
+
+        Args:
+            keys: 16 bytes each.
+            code: digest of the code that must have made it; None for any.
+            form: of its bytes.
+        """
+        found: set[bytes] = set()
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            sql = QUERIES["ready"].replace(":keys", ", ".join("?" * len(some)))
+            found.update(row[0] for row in self._pool.read_all(sql, (form, code, code, *some)))
+        return found
+
     def last_failure(self, key: bytes, scope: bytes) -> tuple[int | None, str | None] | None:
         """When the last try of a (key, scope) raised, and its traceback; None if it did not raise."""
         row = self._pool.read(QUERIES["last_end"], (key, scope))
@@ -216,6 +234,8 @@ class Claims:
             con.execute(QUERIES["insert_details"], (id_, wanted.function, wanted.params))
             if known_code not in self._known_codes:
                 con.execute(QUERIES["insert_code"], (wanted.code, wanted.parts()))
+            if wanted.arguments is not None:
+                con.execute(QUERIES["store_arguments"], (wanted.arguments, id_))
             return Claim(id_, version, token)
 
         claim = self._pool.write(work)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 
 from cachedeco.record import MISSING, Record
+from cachedeco.registry.attribute_search import condition
 from cachedeco.registry.attributes import decode
+from cachedeco.registry.by_hand import default_name
 from cachedeco.registry.statements import QUERIES
 from cachedeco.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from typing import Any
 
     from cachedeco.record import Missing
@@ -40,6 +42,7 @@ class Filter:
         label: see ext.
         filename: see ext.
         function: see ext.
+        attrs: wanted attributes, as `attribute_search.condition` takes them.
         id: number of the item.
     """
 
@@ -56,6 +59,7 @@ class Filter:
         label: str | Missing | None = MISSING,
         filename: str | Missing | None = MISSING,
         function: str | Missing | None = MISSING,
+        attrs: Mapping[str, Any] | None = None,
         id: int | None = None,  # noqa: A002 - it is the column's name
     ) -> None:
         self._conditions: list[str] = []
@@ -81,6 +85,9 @@ class Filter:
         ):
             if value is not MISSING:
                 self._add(f"{column} IS ?", value)
+        wanted = None if attrs is None else condition(attrs)
+        if wanted is not None:
+            self._add(wanted[0], *wanted[1])
 
     def sql(self) -> str:
         """The condition, with its parameters left open."""
@@ -154,14 +161,19 @@ class Items:
         filename: str | None,
         ext: str | None,
         label: str | None,
+        has_file: bool = False,
     ) -> Record:
-        """Make a record by hand; nobody owns it and nobody waits for it."""
+        """Make a record by hand; nobody owns it and nobody waits for it.
+
+        With `has_file`, one without a filename gets one made of key, version and `ext`.
+        """
         now = time.time_ns() // 1000
 
         def work(con: sqlite3.Connection) -> int:
             version = con.execute(QUERIES["next_version"], (key, uri)).fetchone()[0]
             ended = now if status in (Status.READY, Status.FAILED) else None
-            row = (key, version, int(status), token, filename, now, ended, ext, label)
+            name = filename or (default_name(key, version, ext) if has_file else None)
+            row = (key, version, int(status), token, name, now, ended, ext, label)
             id_ = con.execute(QUERIES["insert_item"], row).lastrowid or 0
             con.execute(QUERIES["insert_details"], (id_, None, params))
             for attribute in attributes:
@@ -208,7 +220,7 @@ class Items:
 
         def work(con: sqlite3.Connection) -> bool:
             moved = con.execute(QUERIES["move"], row).rowcount == 1
-            if moved and error is not None:
+            if moved:
                 con.execute(QUERIES["error_text"], (error, id_))
             return moved
 
@@ -226,6 +238,16 @@ class Items:
     def code_parts(self, code: bytes) -> str | None:
         """The texts behind a digest of code, as JSON; None when they are not known."""
         row = self._pool.read(QUERIES["code_parts"], (code,))
+        return None if row is None else row[0]
+
+    def failed(self) -> list[Record]:
+        """The failures that no later version has made up for, the oldest first."""
+        found = (self.get(row[0]) for row in self._pool.read_all(QUERIES["failed"]))
+        return [record for record in found if record is not None]
+
+    def arguments(self, id_: int) -> bytes | None:
+        """The pickled arguments of the call that made a record; None where they were not stored."""
+        row = self._pool.read(QUERIES["arguments"], (id_,))
         return None if row is None else row[0]
 
     def trash_key(self, key: bytes) -> int:

@@ -99,7 +99,15 @@ class Pool:
             except sqlite3.Error as error:
                 raise self._trouble(error) from error
             finally:
-                self._give(con)
+                # Into C at once: a second Ctrl-C may strike any Python function at its first instruction, and a lost
+                # connection would hold the write lock until the garbage collector finds it.
+                try:
+                    if con.in_transaction:
+                        con.rollback()
+                except sqlite3.Error:
+                    con.close()
+                finally:
+                    self._give(con)
             self._commits += 1
             if self._commits >= CHECKPOINT_COMMITS:
                 self._checkpoint()
@@ -145,9 +153,7 @@ class Pool:
 
     def _give(self, con: Connection) -> None:
         try:
-            if con.in_transaction:
-                _roll_back(con)
-            if len(self._idle) < IDLE_CONNECTIONS:
+            if _is_at_rest(con) and len(self._idle) < IDLE_CONNECTIONS:
                 self._idle.append(con)
             else:
                 con.close()
@@ -199,12 +205,11 @@ class Pool:
         self._commits = 0
 
 
-def _roll_back(con: sqlite3.Connection) -> None:
+def _is_at_rest(con: Connection) -> bool:
     try:
-        con.execute("ROLLBACK")
+        return not con.in_transaction
     except sqlite3.Error:
-        con.close()  # a connection that cannot even roll back ends with its transaction
-        raise
+        return False  # closed, because not even a rollback was possible
 
 
 def _close(idle: list[Connection]) -> None:

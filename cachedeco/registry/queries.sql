@@ -20,6 +20,11 @@ SELECT i.id, i.version, i.token, i.serializer, i.size, i.digest, i.filename, v.d
 FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id
 WHERE i.id = ? AND i.status = 3
 
+-- name: ready
+-- Which of many keys have a READY item; the marks of the keys are put in by number.
+SELECT DISTINCT key FROM items
+WHERE status = 3 AND form = ? AND code IS NOT NULL AND (? IS NULL OR code = ?) AND key IN (:keys)
+
 -- name: last_end
 -- How the last try of a (key, scope) ended; tries that tell nothing of the function are passed over.
 SELECT i.status, i.ended, d.error FROM items AS i LEFT JOIN details AS d ON d.item = i.id
@@ -52,6 +57,21 @@ VALUES (?, ?, 1, ?, ?, ?, ?, 1, ?, ?)
 
 -- name: insert_details
 INSERT INTO details (item, function, params) VALUES (?, ?, ?)
+
+-- name: store_arguments
+UPDATE details SET arguments = ? WHERE item = ?
+
+-- name: arguments
+SELECT arguments FROM details WHERE item = ?
+
+-- name: failed
+-- Items that failed and that nothing has made up for: no later version of the same work is READY or being computed.
+SELECT i.id FROM items AS i
+WHERE i.status = 2 AND NOT EXISTS (
+    SELECT 1 FROM items AS n
+    WHERE n.key = i.key AND n.scope = i.scope AND n.version > i.version AND n.status IN (1, 2, 3)
+)
+ORDER BY i.id
 
 -- name: insert_code
 INSERT OR IGNORE INTO codes (digest, parts) VALUES (?, ?)
@@ -133,6 +153,46 @@ SELECT digest FROM file_digests WHERE path = ? AND size = ? AND mtime_ns = ? AND
 
 -- name: remember_file_digest
 INSERT OR REPLACE INTO file_digests (path, size, mtime_ns, ctime_ns, inode, digest) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: newest_ready
+-- The highest version of a key that is READY and has bytes, whoever made it.
+SELECT version FROM items WHERE key = ? AND status = 3 AND form IS NOT NULL ORDER BY version DESC LIMIT 1
+
+-- name: insert_claim_by_hand
+INSERT INTO items (key, version, status, scope, token, owner, filename, created, attempts, ext, label)
+VALUES (?, ?, 1, ?, ?, ?, ?, ?, 0, ?, ?)
+
+-- name: trash_unowned
+-- What somebody writes by hand and nobody waits for; only when it is named.
+UPDATE items SET former = 2, status = -1, cause = 'removed' WHERE id = ? AND status = 1 AND owner IS NULL
+
+-- name: restore
+UPDATE items SET status = former, former = NULL, cause = NULL WHERE id = ? AND status = -1
+
+-- name: delete
+UPDATE items SET status = -2 WHERE id = ? AND status = -1
+
+-- name: delete_inline
+DELETE FROM inline_values WHERE item = ?
+
+-- name: forget
+-- The record goes too; attributes and details go with it.
+DELETE FROM items WHERE id = ? AND status = -2
+
+-- name: set_label
+UPDATE items SET label = ? WHERE id = ?
+
+-- name: set_ext
+UPDATE items SET ext = ? WHERE id = ?
+
+-- name: replace_attribute
+INSERT OR REPLACE INTO attributes (item, namespace, name, kind, value) VALUES (?, ?, ?, ?, ?)
+
+-- name: drop_attribute
+DELETE FROM attributes WHERE item = ? AND namespace = ? AND name = ?
+
+-- name: drop_namespace
+DELETE FROM attributes WHERE item = ? AND namespace = ?
 
 -- name: record
 SELECT i.id, i.key, k.uri, i.version, i.status, i.scope, i.token, i.owner, i.form, i.serializer, i.size, i.digest,

@@ -56,10 +56,11 @@ CREATE UNIQUE INDEX items_claim ON items (key, scope) WHERE status = 1 AND owner
 
 -- What a hit never reads.
 CREATE TABLE details (
-    item     INTEGER PRIMARY KEY REFERENCES items (id) ON DELETE CASCADE,
-    function TEXT,                     -- module and qualified name
-    params   TEXT,                     -- JSON for people: digest, type and preview of each
-    error    TEXT                      -- the traceback of a failure
+    item      INTEGER PRIMARY KEY REFERENCES items (id) ON DELETE CASCADE,
+    function  TEXT,                    -- module and qualified name
+    params    TEXT,                    -- JSON for people: digest, type and preview of each
+    error     TEXT,                    -- the traceback of a failure
+    arguments BLOB                     -- pickle of (args, kwargs), where the function stores them
 );
 
 -- The text behind a code digest, once for all items that this code made.

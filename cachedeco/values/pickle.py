@@ -6,8 +6,9 @@ frame (see `frame`), whose buffers are written from the value's own memory and m
 
 from __future__ import annotations
 
-from sys import getsizeof
+from sys import getsizeof, modules
 
+from cachedeco.scripts import own_name
 from cachedeco.values.contract import Parts, Whole
 from cachedeco.values.reading import read_open
 from cachedeco.values.reducers import dispatch_table
@@ -19,8 +20,10 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from io import FileIO
     from pickle import PickleBuffer
+    from typing import Any
 
     from cachedeco.values.contract import Block, Packed
 
@@ -28,6 +31,8 @@ PROTOCOL = 5
 FIRST_BYTE = 0x80  # of every pickle since protocol 2; a frame's magic starts otherwise
 OUT_OF_BAND = 64 * 1024  # smaller buffers are cheaper inside the pickle
 SHORT = 8
+_SHORT_TEXT, _TEXT = 255, b"\x8c%c%s"  # how a pickle has a text of up to so many bytes: SHORT_BINUNICODE
+_MAIN = b"_main__"  # ends the names of a running script's module, in its own process and in spawned ones
 
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _FLAT = frozenset({tuple, list, dict})
@@ -93,18 +98,26 @@ def _pack_any(value: object) -> Packed:
             return True
         return False
 
-    pickler = Pickler(chunks, PROTOCOL, buffer_callback=keep_inside)
-    table = dispatch_table()
-    if table is not None:
-        pickler.dispatch_table = table
     try:
-        pickler.dump(value)
+        _dump(Pickler, value, chunks, keep_inside)
+        names_script = any(_MAIN in chunk for chunk in chunks if type(chunk) is bytes)
     except MemoryError:
         raise
-    except Exception as error:
-        from cachedeco.values.diagnosis import unstorable
+    except Exception:  # noqa: BLE001 - it may be a class of a script that a worker got by value
+        names_script = True
+    if names_script:
+        from cachedeco.values.scripts import ScriptPickler
 
-        raise unstorable(value, error) from error
+        chunks.clear()
+        buffers.clear()
+        try:
+            _dump(ScriptPickler, value, chunks, keep_inside)
+        except MemoryError:
+            raise
+        except Exception as error:
+            from cachedeco.values.diagnosis import unstorable
+
+            raise unstorable(value, error) from error
     if buffers:
         from cachedeco.values.frame import frame
 
@@ -112,15 +125,45 @@ def _pack_any(value: object) -> Packed:
     return Whole(chunks[0]) if len(chunks) == 1 else Parts([*chunks])
 
 
+def _dump(
+    kind: type[Pickler], value: object, chunks: _Chunks, callback: Callable[[PickleBuffer], bool]
+) -> None:
+    pickler = kind(chunks, PROTOCOL, buffer_callback=callback)
+    table = dispatch_table()
+    if table is not None:
+        pickler.dispatch_table = table
+    pickler.dump(value)
+
+
 def _unpack(data: bytes | bytearray | memoryview, *, given: bool) -> object:
     try:
         if data[0] == FIRST_BYTE:
-            return loads(data)  # noqa: S301 - whose cache this is was settled before
+            return _loads(data)
         from cachedeco.values.frame import unframe
 
         head, buffers = unframe(data, given=given)
-        return loads(head, buffers=buffers)  # noqa: S301 - as above
+        return _loads(head, buffers)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is sorted and raised again
         from cachedeco.values.diagnosis import raise_unloadable
 
         raise_unloadable(data, error)
+
+
+# The module of the script of this process, and its name as a pickle has it.
+_script: list[Any] = [None, b""]
+
+
+def _loads(head: bytes | bytearray | memoryview, buffers: Iterable[memoryview] = ()) -> object:
+    main = modules["__main__"]
+    if main is not _script[0]:
+        name = own_name().encode("utf-8", "surrogatepass")
+        _script[:] = (
+            main,
+            b"" if name == b"__main__" or len(name) > _SHORT_TEXT else _TEXT % (len(name), name),
+        )
+    wanted = _script[1]
+    if wanted and wanted in (bytes(head) if type(head) is memoryview else head):
+        from cachedeco.values.scripts import load
+
+        return load(head, buffers)
+    return loads(head, buffers=buffers)  # noqa: S301 - whose cache this is was settled before

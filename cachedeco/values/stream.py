@@ -14,7 +14,7 @@ from cachedeco.values.pickle import PickleSerializer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from typing import Any, BinaryIO
 
 NAME = "stream"
@@ -49,7 +49,7 @@ def end(file: BinaryIO, returned: object) -> None:
     _write(file, _RETURNED, returned)
 
 
-def read(file: BinaryIO) -> Iterator[Any]:
+def read(file: BinaryIO) -> Generator[Any, None, Any]:
     """Give the items one at a time; what the generator returned is the value of the `StopIteration`.
 
     Raises:

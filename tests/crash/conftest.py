@@ -15,7 +15,8 @@ import pytest
 PATIENCE = 60.0
 
 BEGIN = """
-import os, sys, threading, time, warnings
+import faulthandler, os, sys, threading, time, warnings
+faulthandler.dump_traceback_later(50, exit=True)  # who hangs says where
 from cachedeco import Cache, PreviousFailureError, cached
 from cachedeco import call as road
 
@@ -55,7 +56,12 @@ class Worker:
     def __init__(self, story, folder, log, gate):
         command = [sys.executable, "-c", BEGIN + textwrap.dedent(story), str(folder), str(log), str(gate)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=[gate]
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=[gate],
         )
         self._lines = queue.Queue()
         self._complaints = []

@@ -55,5 +55,5 @@ def test_a_storm_of_interrupts_leaves_a_cache_that_works(stage, size):
     say("struck", struck)
     """
     worker = stage.start(story)
-    assert int(worker.hear("struck")) > 50
+    assert int(worker.hear("struck")) > 5
     worker.finish()

@@ -6,9 +6,12 @@ A wrong use carries an ignore comment: unused ones are errors, so each asserts t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
 from cachedeco import OUTPUT, Cache, CachedFunction, CacheItem, Status, cached
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 cache = Cache("results")
 
@@ -131,6 +134,34 @@ def collect(*values: int, **names: str) -> dict[str, int]:
 assert_type(collect(1, 2, a="x"), dict[str, int])
 collect("1")  # type: ignore[arg-type]
 collect(a=1)  # type: ignore[arg-type]
+
+
+# ---- Functions of other kinds ------------------------------------------------------------------------------
+
+
+@cached
+async def fetched(x: int) -> str:
+    """Is awaited."""
+    return str(x)
+
+
+@cached(label="rows")
+def rows(count: int) -> Iterator[int]:
+    """Gives its items one by one."""
+    yield from range(count)
+
+
+async def awaiting() -> None:
+    """Await what is cached."""
+    assert_type(await fetched(1), str)
+    assert_type(await fetched.refresh(1), str)
+    assert_type(fetched.item(1), CacheItem | None)
+    await fetched("1")  # type: ignore[arg-type]
+
+
+for row in rows(3):
+    assert_type(row, int)
+rows("3")  # type: ignore[arg-type]
 
 
 # ---- Methods -----------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def in_threads(count, call):
         barrier.wait()
         try:
             got.append(call())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test looks at it
             got.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(count)]
@@ -128,7 +128,11 @@ def test_none_is_a_value(function, work):
     assert function.status(1) == Status.READY
 
 
-@pytest.mark.parametrize("value", [b"", "", 0, False, (), 4096 * b"x", 4000 * b"x", LARGE], ids=["b", "s", "0", "F", "t", "4096", "4000", "large"])
+@pytest.mark.parametrize(
+    "value",
+    [b"", "", 0, False, (), 4096 * b"x", 4000 * b"x", LARGE],
+    ids=["b", "s", "0", "F", "t", "4096", "4000", "large"],
+)
 def test_any_size_comes_back(function, work, value):
     """Inside the registry or in a file of its own."""
     work.result = value
@@ -150,12 +154,15 @@ def test_another_process_finds_it(tmp_path):
     """Results are kept on disk."""
     script = tmp_path / "pipeline.py"
     script.write_text(
-        "import sys\nfrom cachedeco import cached\n@cached(cache=sys.argv[1])\ndef f(x):\n    print('computing')\n    return x + 1\n"
+        "import sys\nfrom cachedeco import cached\n"
+        "@cached(cache=sys.argv[1])\ndef f(x):\n    print('computing')\n    return x + 1\n"
         "print(f(1))\n",
         encoding="utf-8",
     )
     command = [sys.executable, str(script), str(tmp_path / "cache")]
-    outputs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(2)]
+    outputs = [
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(2)
+    ]
     assert outputs == [["computing", "2"], ["2"]]
 
 
@@ -357,7 +364,7 @@ def test_any_message_can_be_recorded(function, work, text):
     assert function.items(1)[0].cause == "raised"
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     """An exception that cannot even be shown."""
 
     def __str__(self):
@@ -366,10 +373,10 @@ class Unprintable(Exception):
 
 def test_an_exception_that_cannot_be_shown_is_raised_all_the_same(function, work):
     """And recorded as well as one can."""
-    work.result = Unprintable()
-    with pytest.raises(Unprintable):
+    work.result = UnprintableError()
+    with pytest.raises(UnprintableError):
         function(1)
-    assert "Unprintable" in function.items(1)[0].error
+    assert "UnprintableError" in function.items(1)[0].error
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
@@ -406,7 +413,9 @@ def test_those_who_waited_for_a_failure_get_it(function, work):
     others = [each for each in got if each is not error]
     assert [type(each) for each in others] == [PreviousFailureError] * 5
     assert {each.__cause__ for each in others} == {error}
-    assert all("ValueError: broken" in str(each) and "ValueError: broken" in each.traceback for each in others)
+    assert all(
+        "ValueError: broken" in str(each) and "ValueError: broken" in each.traceback for each in others
+    )
 
 
 def test_a_failure_stays_in_its_own_thread_afterwards(function, work):
@@ -452,7 +461,7 @@ def test_a_value_that_cannot_be_stored_leaves_no_bytes(cache, function, work, re
     """Neither a half-written file nor a folder."""
     work.result = lambda x: [LARGE, threading.Lock()]
     function(1)
-    assert not [path for path in (cache_folder(cache)).glob("items/*/*")]
+    assert list(cache_folder(cache).glob("items/*/*")) == []
 
 
 def test_waiters_for_a_value_that_cannot_be_stored_get_one_too(function, work, recwarn):
@@ -535,13 +544,16 @@ def test_a_folder_that_may_not_be_written_to_leaves_plain_calls(tmp_path):
         if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 0o001:
             parent.chmod(parent.stat().st_mode | 0o011)
     story = (
-        "import os, sys, warnings\nfrom cachedeco import cached, cached as _\nimport cachedeco.why, filelock, sqlite3\n"
+        "import os, sys, warnings\nfrom cachedeco import cached\nimport cachedeco.why, filelock, sqlite3\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "@cached(cache=sys.argv[1])\ndef f(x):\n    return x * 2\n"
-        "with warnings.catch_warnings(record=True) as seen:\n    warnings.simplefilter('always')\n    print(f(1), f(2), f(1))\n"
+        "with warnings.catch_warnings(record=True) as seen:\n"
+        "    warnings.simplefilter('always')\n    print(f(1), f(2), f(1))\n"
         "print(len(seen), seen[0].category.__name__)\nprint(seen[0].message)\n"
     )
-    done = subprocess.run([sys.executable, "-c", story, str(folder)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", story, str(folder)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[:2] == ["2 4 2", "1 StoreWarning"]
@@ -666,8 +678,10 @@ def test_a_function_that_calls_itself_with_other_arguments_works(function, work)
 
 def test_a_function_that_needs_its_own_result_is_refused(function, work):
     """Instead of waiting for itself for ever."""
-    work.result = lambda x: function(x)
-    with pytest.raises(WaitCycleError, match=r"function -> .*function; a call cannot wait for its own result"):
+    work.result = function
+    with pytest.raises(
+        WaitCycleError, match=r"function -> .*function; a call cannot wait for its own result"
+    ):
         function(1)
     work.result = 3
     assert function(1) == 3
@@ -712,7 +726,7 @@ def test_the_error_of_a_cycle_survives_pickling(function, work):
     """With its names."""
     import pickle
 
-    work.result = lambda x: function(x)
+    work.result = function
     with pytest.raises(WaitCycleError) as caught:
         function(1)
     again = pickle.loads(pickle.dumps(caught.value))
@@ -726,12 +740,16 @@ def test_nothing_but_sqlite_opens_the_registry(tmp_path):
         "sys.addaudithook(lambda event, args: seen.append(str(args[0])) if event in ('open', 'os.open') else None)\n"
         "from cachedeco import cached, Cache\ncache = Cache(sys.argv[1])\n"
         "@cached(cache=cache)\ndef f(x):\n    return bytes(x)\n"
-        "f(1); f(9000); f(1); f(9000); f.refresh(1); f.why(2); f.remove(1); cache.search(); cache.create('u'); cache.close(); f(1)\n"
+        "f(1); f(9000); f(1); f(9000); f.refresh(1); f.why(2); f.remove(1)\n"
+        "cache.search(); cache.create('u'); cache.close(); f(1)\n"
         "print([name for name in seen if 'registry.db' in name])\n"
         "print(len([name for name in seen if sys.argv[1] in name]) > 0)\n"
     )
     command = [sys.executable, "-c", story, str(tmp_path / "cache")]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[:2] == ["[]", "True"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[:2] == [
+        "[]",
+        "True",
+    ]
 
 
 def test_a_process_ends_without_a_complaint(tmp_path):
@@ -755,3 +773,24 @@ def test_notices_are_per_process_not_per_cache(function, work, recwarn):
     notices.forget()
     function(1)
     assert len(recwarn) == 2
+
+
+@pytest.mark.filterwarnings("ignore::cachedeco.StoreWarning")
+def test_tasks_that_cannot_load_a_value_do_not_go_round_in_circles(cache, work, fragile):
+    """As threads: they compute one new version and get it."""
+    import asyncio
+
+    @cached(cache=cache, code_version="1")
+    async def function(x):
+        await asyncio.sleep(0)
+        return COUNTED(x)
+
+    async def crowd():
+        return await asyncio.wait_for(asyncio.gather(*[function(1) for _ in range(5)]), 30)
+
+    work.result = lambda x: Fragile()
+    asyncio.run(crowd())
+    fragile.broken = True
+    work.result = "new"
+    assert asyncio.run(crowd()) == ["new"] * 5
+    assert work.calls == 2

@@ -9,7 +9,9 @@ import pytest
 from cachedeco import errors
 from cachedeco.errors import CachedecoError
 
-KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CachedecoError)]
+KINDS = [
+    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CachedecoError)
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,10 +18,16 @@ def flight(key=b"k", folder="/c", scope=b"s", name="f"):
 @pytest.fixture(autouse=True)
 def nobody_flies():
     """No flight is left to other tests."""
-    assert flights._flights == {}
+    flights._flights.clear()
     yield
     flights._flights.clear()
     assert flights._waiting == {}
+
+
+def land(mine):
+    mine.over = True
+    mine.landed.release()
+    mine.settle()
 
 
 def in_thread(call):
@@ -31,7 +37,7 @@ def in_thread(call):
     def run():
         try:
             got.append(call())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
             got.append(error)
 
     thread = threading.Thread(target=run)
@@ -64,7 +70,7 @@ def test_waiting_ends_with_the_landing():
         assert time.monotonic() < deadline
         time.sleep(0.001)
     assert all(thread.is_alive() for thread, _ in waiters)
-    mine.landed.release()
+    land(mine)
     for thread, got in waiters:
         thread.join(30)
         assert got == [True]
@@ -74,7 +80,7 @@ def test_waiting_for_what_has_landed_ends_at_once():
     """Whoever came late does not wait."""
     mine = flight()
     mine.board()
-    mine.landed.release()
+    land(mine)
     thread, got = in_thread(mine.wait)
     thread.join(30)
     assert got == [True]
@@ -133,7 +139,47 @@ def test_a_circle_of_threads_is_refused():
         others["b"].wait()
     assert caught.value.names == ["b", "c", "a"]
     for each in (mine, *others.values()):
-        each.landed.release()
+        land(each)
     for thread, got in threads:
         thread.join(30)
         assert got == [True]
+
+
+def test_a_flight_that_is_over_makes_room():
+    """Even when Ctrl-C kept its runner from tidying up."""
+    first, second = flight(), flight()
+    first.board()
+    first.over = True
+    first.landed.release()
+    assert second.board() is second
+    first.settle()
+    assert flight().board() is second
+
+
+def test_landing_makes_room():
+    """The next one flies by itself."""
+    first, second = flight(), flight()
+    first.board()
+    land(first)
+    assert second.board() is second
+
+
+def test_landing_calls_those_who_asked_for_it():
+    """Tasks cannot wait for a lock."""
+    mine = flight()
+    mine.board()
+    called = []
+    mine.wake.append(lambda: called.append(1))
+    land(mine)
+    assert called == [1]
+
+
+def test_a_runner_may_be_something_else_than_a_thread():
+    """Two tasks of one thread do not take each other for themselves."""
+    mine = Flight("/c", b"k", b"s", "f", runner="task one")
+    mine.board()
+    mine.check_cycle("task two")
+    flights.stop_waiting("task two")
+    with pytest.raises(WaitCycleError):
+        mine.check_cycle("task one")
+    flights.stop_waiting("task one")

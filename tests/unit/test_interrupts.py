@@ -123,7 +123,9 @@ class Striker:
         self.struck = None
 
     def __call__(self, frame, event, arg):
-        if event not in {"call", "c_return"} or not frame.f_globals.get("__name__", "").startswith("cachedeco"):
+        if event not in {"call", "c_return"} or not frame.f_globals.get("__name__", "").startswith(
+            "cachedeco"
+        ):
             return
         if self.left == 0 and self.struck is None:
             self.struck = (frame.f_code.co_qualname, frame.f_lineno, event)
@@ -167,6 +169,7 @@ def test_at_every_place_of_a_call(cache, function):
     assert place > 100
     function(1)
     assert cache.search(status=Status.WRITE) == []
-    assert flights._flights == {}
+    assert all(flight.over for flight in flights._flights.values())
+    flights._flights.clear()
     assert owner.live_tokens == set()
     assert cache.store.pool._busy == set()

@@ -39,7 +39,13 @@ def chosen(versions, **rules):
 
 def test_candidates_are_ready_of_the_right_form_newest_first():
     """Nothing else can become a value."""
-    versions = [record(1), record(4, status=Status.FAILED), record(3), record(2, form="file"), record(5, code=None)]
+    versions = [
+        record(1),
+        record(4, status=Status.FAILED),
+        record(3),
+        record(2, form="file"),
+        record(5, code=None),
+    ]
     assert chosen(versions) == [3, 1]
 
 
@@ -62,7 +68,13 @@ def test_an_item_is_fresh_up_to_its_expiry(ended, expires, fresh):
 
 @pytest.mark.parametrize(
     ("failed", "cooldown", "now", "cooling"),
-    [(None, 5, 10, False), (0, None, 10, False), (0, 1, 999_999, True), (0, 1, 1_000_000, False), (10, 5, 9, False)],
+    [
+        (None, 5, 10, False),
+        (0, None, 10, False),
+        (0, 1, 999_999, True),
+        (0, 1, 1_000_000, False),
+        (10, 5, 9, False),
+    ],
 )
 def test_a_failure_cools_down(failed, cooldown, now, cooling):
     """For so long; a clock that was set back does not prolong it."""

@@ -20,7 +20,9 @@ def test_the_folder_of_an_item_is_below_it(tmp_path):
     """Derived from key, version and token."""
     store = Store(str(tmp_path / "cache"))
     path = store.item_folder("ab" * 16, 2, "cd" * 16)
-    assert os.path.relpath(path, tmp_path / "cache") == os.path.join("items", "ab", f"{'ab' * 16}-2-{'cd' * 16}")
+    assert os.path.relpath(path, tmp_path / "cache") == os.path.join(
+        "items", "ab", f"{'ab' * 16}-2-{'cd' * 16}"
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):

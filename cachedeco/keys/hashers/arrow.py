@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from xxhash import xxh3_128
 
@@ -112,9 +113,9 @@ def _column_digest(kind: Any, chunks: Sequence[Any]) -> bytes:
     """Return the digest of a column: its type, where it is null, and the values that are not null."""
     pa = sys.modules[_MODULE]
     if pa.types.is_run_end_encoded(kind):
-        decoded = [pa.compute.run_end_decode(chunk) for chunk in chunks]
+        decoded = [_compute().run_end_decode(chunk) for chunk in chunks]
         return content_digest(header("runs", _type_facts(kind), _column_digest(kind.value_type, decoded)))
-    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+    if _is_view(kind):
         chunks = [chunk.cast(pa.large_binary()) for chunk in chunks]
     nulls = xxh3_128()
     for chunk in chunks:
@@ -156,8 +157,11 @@ def _value_facts(kind: Any, chunks: Sequence[Any]) -> tuple[Any, ...]:  # noqa: 
 def _is_text(kind: Any) -> bool:
     types = sys.modules[_MODULE].types
     tests = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
-    views = (types.is_string_view, types.is_binary_view)
-    return any(test(kind) for test in (*tests, *views))
+    return any(test(kind) for test in tests) or _is_view(kind)
+
+
+def _is_view(kind: Any) -> bool:
+    return str(kind) in {"string_view", "binary_view"}  # which pyarrow knows since version 16
 
 
 def text_facts(chunks: Sequence[Any]) -> tuple[bytes, bytes]:
@@ -168,7 +172,7 @@ def text_facts(chunks: Sequence[Any]) -> tuple[bytes, bytes]:
         if not len(chunk):
             continue
         large = chunk.cast(pa.large_binary())
-        lengths.update(_fixed_bytes(pa.compute.binary_length(large), 8))
+        lengths.update(_fixed_bytes(_compute().binary_length(large), 8))
         _, offsets, data = large.buffers()
         bounds = memoryview(offsets).cast("q")
         if data is not None:
@@ -183,7 +187,7 @@ def _list_facts(kind: Any, chunks: Sequence[Any]) -> tuple[bytes, bytes]:
         # A map is a list of entries in memory, but not for the functions that compute.
         entries = chunk.cast(pa.list_(kind.field(0))) if pa.types.is_map(kind) else chunk
         flat.append(entries.flatten())
-        lengths.update(_fixed_bytes(pa.compute.list_value_length(entries).cast(pa.int64()), 8))
+        lengths.update(_fixed_bytes(_compute().list_value_length(entries).cast(pa.int64()), 8))
     return lengths.digest(), _column_digest(kind.field(0).type, flat)
 
 
@@ -200,6 +204,10 @@ def _python_facts(chunks: Sequence[Any]) -> tuple[bytes]:
     from cachedeco.keys.fingerprint import digest
 
     return (digest([item for chunk in chunks for item in chunk.to_pylist()]),)
+
+
+def _compute() -> Any:
+    return import_module("pyarrow.compute")  # a part of pyarrow that is not imported with it
 
 
 def _fixed_bytes(array: Any, width: int) -> memoryview:

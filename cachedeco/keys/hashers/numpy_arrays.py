@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 
 from cachedeco.keys.dispatch import loaded
-from cachedeco.keys.node import PIECE, Node, UnkeyableError, class_tag, content_digest, header, names_label
+from cachedeco.keys.node import (
+    PIECE,
+    Node,
+    UnkeyableError,
+    class_tag,
+    content_digest,
+    header,
+    library_tag,
+    names_label,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +137,9 @@ def _subclass(value: Any) -> Node:
     np = sys.modules["numpy"]
     names = ("__array__()", "__dict__")
     parts = (value.view(np.ndarray), dict(getattr(value, "__dict__", {})))
-    return Node(header("ndarray subclass", class_tag(type(value))), parts, label=names_label(names))
+    return Node(
+        header("ndarray subclass", library_tag(type(value), "numpy")), parts, label=names_label(names)
+    )
 
 
 def _masked(value: Any) -> Node:
@@ -139,7 +150,7 @@ def _masked(value: Any) -> Node:
     attributes = {name: part for name, part in vars(value).items() if name not in _MASKED_STATE}
     names = ("data", "mask", "fill_value", "__dict__")
     parts = (value.view(np.ndarray), np.ma.getmaskarray(value), np.asarray(value.fill_value), attributes)
-    head = header("MaskedArray", class_tag(type(value)), bool(value.hardmask))
+    head = header("MaskedArray", library_tag(type(value), "numpy"), bool(value.hardmask))
     return Node(head, parts, label=names_label(names))
 
 
@@ -166,7 +177,7 @@ def _ufunc(value: Any) -> Node:
 
 
 def _generator(value: Any) -> Node:
-    return Node(header("numpy Generator", class_tag(type(value))), (value.bit_generator,))
+    return Node(header("numpy Generator", library_tag(type(value), "numpy")), (value.bit_generator,))
 
 
 def _bit_generator(value: Any) -> Node:
@@ -174,16 +185,22 @@ def _bit_generator(value: Any) -> Node:
     seeds = getattr(value, "seed_seq", None) or getattr(value, "_seed_seq", None)
     parts = (value.state, seeds)
     return Node(
-        header("numpy BitGenerator", class_tag(type(value))), parts, label=names_label(("state", "seed_seq"))
+        header("numpy BitGenerator", library_tag(type(value), "numpy")),
+        parts,
+        label=names_label(("state", "seed_seq")),
     )
 
 
 def _seed_sequence(value: Any) -> Node:
     names = ("entropy", "spawn_key", "pool_size", "n_children_spawned")
     parts = [getattr(value, name) for name in names]
-    return Node(header("numpy SeedSequence", class_tag(type(value))), parts, label=names_label(names))
+    return Node(
+        header("numpy SeedSequence", library_tag(type(value), "numpy")), parts, label=names_label(names)
+    )
 
 
 def _random_state(value: Any) -> Node:
     parts = (value.get_state(legacy=False),)
-    return Node(header("numpy RandomState", class_tag(type(value))), parts, label=lambda _: ".get_state()")
+    return Node(
+        header("numpy RandomState", library_tag(type(value), "numpy")), parts, label=lambda _: ".get_state()"
+    )

@@ -11,7 +11,7 @@ from cachedeco.keys.plain import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 _PROTOCOL = 4  # the newest without out-of-band buffers
@@ -54,16 +54,29 @@ class _Parts:
                 self.add(f".{name}", value)
 
 
-def take_apart(value: Any) -> Node:
-    """Take an object apart by its reduction."""
+def for_class(kind: type) -> Callable[[Any], Node]:
+    """Return what takes many objects of a class apart, the name of which takes some looking for."""
+    tag = class_tag(kind)
+    return lambda value: take_apart(value, tag)
+
+
+def take_apart(value: Any, tag: tuple[Any, ...] | None = None) -> Node:
+    """Take an object apart by its reduction.
+
+    Args:
+        value: the object.
+        tag: the tag of its class, if it is known.
+    """
     kind = type(value)
+    if tag is None:
+        tag = class_tag(kind)
     if kind.__module__ == "itertools":
         raise UnkeyableError("it is an iterator that is used up by reading it; pass a list instead")
     reduction = _reduce(value, kind)
     if isinstance(reduction, str):
-        return _global(value, kind, reduction)
+        return _global(value, tag, reduction)
     if _is_mere_instance(reduction, kind):
-        return _mere_instance(kind, reduction[2])
+        return _mere_instance(tag, reduction[2])
     maker, arguments, *rest = reduction
     state, items, pairs, setter, *_ = (*rest, None, None, None, None)
     parts = _Parts()
@@ -80,7 +93,7 @@ def take_apart(value: Any) -> Node:
     fields = getattr(kind, "_fields", None) if issubclass(kind, tuple) else None
     parts.facts.append(tuple(map(str, fields)) if isinstance(fields, tuple) else None)
     labels = parts.labels
-    head = header("object", class_tag(kind), *parts.facts)
+    head = header("object", tag, *parts.facts)
     return Node(head, parts.values, label=lambda index: labels[index], costly=len(head) > _LARGE)
 
 
@@ -92,25 +105,25 @@ def _is_mere_instance(reduction: tuple[Any, ...], kind: type) -> bool:
     return bool(rest) and _are_attributes(rest[0]) and not any(part is not None for part in rest[1:])
 
 
-def _mere_instance(kind: type, state: dict[str, Any]) -> Node:
+def _mere_instance(tag: tuple[Any, ...], state: dict[str, Any]) -> Node:
     attributes = state if _NO_STATE.isdisjoint(state) else _without_hashes(state)
     names = sorted(attributes)
     values = [attributes[name] for name in names]
     encoded = encode(values)
-    head = header("instance", class_tag(kind), tuple(names), encoded)
+    head = header("instance", tag, tuple(names), encoded)
     if encoded is None:
         return Node(head, values, label=names_label(names))
     return Node(head, costly=len(head) > _LARGE)
 
 
-def _global(value: object, kind: type, name: str) -> Node:
+def _global(value: object, tag: tuple[Any, ...], name: str) -> Node:
     """Take apart what its reduction says to be found under a name: that has to be true."""
     from pickle import whichmodule  # type: ignore[attr-defined]
 
     module = getattr(value, "__module__", None)
     if find_by_name(whichmodule(value, name), name) is not value:
         raise UnkeyableError(f"it says that it is found under the name {name!r}, where something else is")
-    return Node(header("global", class_tag(kind), None if module is None else module_name(value), name))
+    return Node(header("global", tag, None if module is None else module_name(value), name))
 
 
 def _reduce(value: Any, kind: type) -> str | tuple[Any, ...]:

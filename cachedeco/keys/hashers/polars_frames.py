@@ -6,7 +6,7 @@ import sys
 from array import array
 from importlib.util import find_spec
 
-from cachedeco.keys.node import Node, class_tag, content_digest, header
+from cachedeco.keys.node import Node, content_digest, header, library_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,11 +40,13 @@ def find(kind: type) -> Callable[[Any], Node] | None:
 
 def _frame(value: Any) -> Node:
     columns = tuple((str(column.name), _column_digest(column)) for column in value.get_columns())
-    return Node(header("polars.DataFrame", class_tag(type(value)), value.height, columns), costly=True)
+    return Node(
+        header("polars.DataFrame", library_tag(type(value), "polars"), value.height, columns), costly=True
+    )
 
 
 def _series(value: Any) -> Node:
-    facts = class_tag(type(value)), str(value.name), _column_digest(value)
+    facts = library_tag(type(value), "polars"), str(value.name), _column_digest(value)
     return Node(header("polars.Series", *facts), costly=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from cachedeco.keys.dispatch import loaded
-from cachedeco.keys.node import Node, class_tag, header, names_label
+from cachedeco.keys.node import Node, header, library_tag, names_label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ def find(kind: type) -> Callable[[Any], Node] | None:
 
 def _sparse(value: Any) -> Node:
     names, parts = _PARTS[value.format](value)
-    head = header("scipy.sparse", class_tag(type(value)), str(value.format), tuple(map(int, value.shape)))
+    head = header(
+        "scipy.sparse", library_tag(type(value), "scipy"), str(value.format), tuple(map(int, value.shape))
+    )
     return Node(head, parts, label=names_label(names))
 
 

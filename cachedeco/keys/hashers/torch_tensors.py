@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from ctypes import c_ubyte
 
-from cachedeco.keys.node import Node, UnkeyableError, class_tag, content_digest, header, names_label
+from cachedeco.keys.node import Node, UnkeyableError, content_digest, header, library_tag, names_label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +48,10 @@ def _tensor(value: Any) -> Node:
         parts += stored.values()
     facts = (str(tensor.dtype), tuple(map(int, tensor.shape)), layout, bool(value.requires_grad), content)
     if content is not None and gradient is None and not vars(value):
-        return Node(header("torch.Tensor", class_tag(type(value)), *facts), costly=True)
-    return Node(header("torch.Tensor", class_tag(type(value)), *facts), parts, label=names_label(names))
+        return Node(header("torch.Tensor", library_tag(type(value), "torch"), *facts), costly=True)
+    return Node(
+        header("torch.Tensor", library_tag(type(value), "torch"), *facts), parts, label=names_label(names)
+    )
 
 
 def _content(tensor: Any) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cachedeco.keys.node import Node, UnkeyableError, class_tag, header, names_label
+from cachedeco.keys.node import Node, UnkeyableError, header, library_tag, names_label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,14 +28,18 @@ def _variable(value: Any) -> Node:
         raise UnkeyableError("its values have not been computed; pass value.compute()")
     names = ("dims", "values", "attrs", "encoding")
     parts = (tuple(value.dims), value.values, dict(value.attrs), dict(value.encoding))
-    return Node(header("xarray.Variable", class_tag(type(value))), parts, label=names_label(names))
+    return Node(
+        header("xarray.Variable", library_tag(type(value), "xarray")), parts, label=names_label(names)
+    )
 
 
 def _array(value: Any) -> Node:
     names = ("name", "variable", "coords", "indexes")
     coordinates = {name: part.variable for name, part in value.coords.items()}
     parts = (value.name, value.variable, coordinates, _indexes(value))
-    return Node(header("xarray.DataArray", class_tag(type(value))), parts, label=names_label(names))
+    return Node(
+        header("xarray.DataArray", library_tag(type(value), "xarray")), parts, label=names_label(names)
+    )
 
 
 def _dataset(value: Any) -> Node:
@@ -47,7 +51,7 @@ def _dataset(value: Any) -> Node:
         dict(value.encoding),
         _indexes(value),
     )
-    return Node(header("xarray.Dataset", class_tag(type(value))), parts, label=names_label(names))
+    return Node(header("xarray.Dataset", library_tag(type(value), "xarray")), parts, label=names_label(names))
 
 
 def _indexes(value: Any) -> dict[Any, Any]:

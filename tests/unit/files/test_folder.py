@@ -38,7 +38,9 @@ def test_an_existing_folder_is_left_as_it_is(tmp_path):
 def test_a_file_in_its_place_is_named(tmp_path):
     """The error says where, what, and the way out."""
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RegistryError, match="cannot make the cache folder .*file.*choose another one with path="):
+    with pytest.raises(
+        RegistryError, match=r"cannot make the cache folder .*file.*choose another one with path="
+    ):
         prepare(str(tmp_path / "file"))
 
 

@@ -154,7 +154,10 @@ def test_a_folder_is_measured_by_names_and_contents(tmp_path):
     first = folder("a", {"x": "1", "sub/y": "22"})
     assert first == folder("b", {"sub/y": "22", "x": "1"})
     assert first[0] == 3
-    assert len({first[1], folder("c", {"x": "1", "sub/z": "22"})[1], folder("d", {"x": "2", "sub/y": "22"})[1]}) == 3
+    assert (
+        len({first[1], folder("c", {"x": "1", "sub/z": "22"})[1], folder("d", {"x": "2", "sub/y": "22"})[1]})
+        == 3
+    )
 
 
 def test_one_file_is_measured_by_its_content(tmp_path):

@@ -150,3 +150,12 @@ def test_no_library_is_imported(script):
         "print(*{'numpy', 'pandas', 'pyarrow', 'torch', 'scipy', 'polars', 'xarray'} & set(sys.modules))"
     )
     assert run(script, modules=("-c", program)) == [""]
+
+
+def test_arrow_alone_is_enough(script):
+    """Columns are digested though nobody has imported the part of pyarrow that computes."""
+    program = (
+        "import pyarrow as pa; from cachedeco.keys.fingerprint import fingerprint; "
+        "print(len({fingerprint(pa.array(values)) for values in (['a'], ['b', None], [[1], None], [1])}))"
+    )
+    assert run(script, modules=("-c", program)) == ["4"]

@@ -141,9 +141,9 @@ def test_keys_do_not_depend_on_the_hash_seed():
 
 def test_the_encoding_has_not_changed():
     """A new encoding needs a new scheme number; then these digests are renewed."""
-    assert make_key("py://m/f", {}).hex() == "1cdee1c6bafee323bd4368dd1ee50e1c"
+    assert make_key("py://m/f", {}).hex() == "27cfb12d143f748805c85a10c5e2b67b"
     assert (
         make_key("py://m/f", {"x": 1, "y": "two", "z": [3.0, None]}).hex()
-        == "6f576d9927181a3fe5ffc00c55d807e6"
+        == "da7ac6afabc9d8cc3b5c7853a55e59c5"
     )
-    assert make_key("py://m/f", {"x": range(3), "y": "two"}).hex() == "f18a0735f159a363951a93880ff01ab2"
+    assert make_key("py://m/f", {"x": range(3), "y": "two"}).hex() == "a33c7e187e7cbc3ba6e76ef34b86dc59"

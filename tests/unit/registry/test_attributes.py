@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from cachedeco import OptionError
 from cachedeco.registry.attributes import decode, encode
 
-NAMES = st.text(min_size=1, max_size=8).filter(lambda name: "\0" not in name).filter(lambda name: name.isprintable())
+NAMES = (
+    st.text(min_size=1, max_size=8)
+    .filter(lambda name: "\0" not in name)
+    .filter(lambda name: name.isprintable())
+)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 SCALARS = st.one_of(
     st.none(),
@@ -46,7 +50,9 @@ def test_what_went_in_comes_out(attrs):
     assert repr(sorted(back.items(), key=repr)) == repr(sorted(attrs.items(), key=repr))
 
 
-@pytest.mark.parametrize("value", [True, 1, 1.0, "1", b"1", 2**63 - 1, -(2**63), 2**63, 2**200, -0.0, math.inf], ids=repr)
+@pytest.mark.parametrize(
+    "value", [True, 1, 1.0, "1", b"1", 2**63 - 1, -(2**63), 2**63, 2**200, -0.0, math.inf], ids=repr
+)
 def test_the_type_is_kept(value):
     """1, 1.0, True and "1" stay what they were."""
     back = decode(stored(encode({"a": value})))["a"]
@@ -72,23 +78,31 @@ def test_a_tuple_or_set_comes_back_as_a_list():
 def test_a_scalar_of_numpy_is_a_plain_number():
     """Measurements often are."""
     back = decode(stored(encode({"i": np.int64(3), "f": np.float32(0.5), "b": np.bool_(True)})))
-    assert (back, [type(each) for each in back.values()]) == ({"i": 3, "f": 0.5, "b": True}, [int, float, bool])
+    assert (back, [type(each) for each in back.values()]) == (
+        {"i": 3, "f": 0.5, "b": True},
+        [int, float, bool],
+    )
 
 
 def test_a_time_without_a_zone_is_local_time():
     """It is stored as the moment that it is here."""
-    moment = datetime.datetime(2026, 7, 1, 12)
+    moment = datetime.datetime(2026, 7, 1, 12)  # noqa: DTZ001 - that is the case
     assert decode(stored(encode({"t": moment})))["t"] == moment.astimezone(datetime.UTC)
 
 
 def test_times_of_different_zones_compare_as_moments():
     """Their order in SQLite is the order in time."""
     zone = datetime.timezone(datetime.timedelta(hours=5))
-    early, late = datetime.datetime(2026, 1, 1, 4, tzinfo=zone), datetime.datetime(2026, 1, 1, 0, tzinfo=datetime.UTC)
+    early, late = (
+        datetime.datetime(2026, 1, 1, 4, tzinfo=zone),
+        datetime.datetime(2026, 1, 1, 0, tzinfo=datetime.UTC),
+    )
     assert encode({"t": early})[0][3] < encode({"t": late})[0][3]
 
 
-@pytest.mark.parametrize("value", [object(), [object()], [b"x"], {"a": {"b": object()}}, 1j], ids=["a", "b", "c", "d", "e"])
+@pytest.mark.parametrize(
+    "value", [object(), [object()], [b"x"], {"a": {"b": object()}}, 1j], ids=["a", "b", "c", "d", "e"]
+)
 def test_what_cannot_be_stored_is_refused_by_name(value):
     """The error says which attribute, what it is, and what would do."""
     with pytest.raises(OptionError, match=r"attribute '\w+' cannot be a \w+"):

@@ -48,7 +48,14 @@ def live():
 
 def wanted(key=KEY, scope=SCOPE, code=SCOPE, label=None):
     return Wanted(
-        key=key, scope=scope, uri="u", code=code, label=label, function="m.f", params="{}", parts=lambda: '{"body": "x"}'
+        key=key,
+        scope=scope,
+        uri="u",
+        code=code,
+        label=label,
+        function="m.f",
+        params="{}",
+        parts=lambda: '{"body": "x"}',
     )
 
 
@@ -60,7 +67,13 @@ def claim(claims, *, above=0, live=True, **fields):
 
 
 def commit(claims, mine, data=b"data"):
-    return claims.commit(mine, Bytes(form="value", size=len(data), serializer="pickle", inline=data), [], duration=5, attempts=1)
+    return claims.commit(
+        mine,
+        Bytes(form="value", size=len(data), serializer="pickle", inline=data),
+        [],
+        duration=5,
+        attempts=1,
+    )
 
 
 def test_a_claim_is_a_row_that_is_being_written(claims, items):
@@ -106,7 +119,15 @@ def test_a_committed_claim_is_the_best(claims):
     mine = claim(claims)
     assert commit(claims, mine) is True
     id_, version, token, serializer, size, _digest, filename, data = claims.best(KEY, SCOPE, "value", ALL)
-    assert (id_, version, token, serializer, size, filename, data) == (mine.id, 1, mine.token, "pickle", 4, None, b"data")
+    assert (id_, version, token, serializer, size, filename, data) == (
+        mine.id,
+        1,
+        mine.token,
+        "pickle",
+        4,
+        None,
+        b"data",
+    )
 
 
 def test_the_best_is_the_newest_of_its_code_and_form(claims):
@@ -198,7 +219,15 @@ def test_the_next_claim_lets_go_of_all_that_have_no_writer(claims, items):
 def test_a_claim_of_the_past_is_not_taken_for_a_running_one(claims):
     """Nor is an item that was made by hand and is being written."""
     Items(claims._pool).create(
-        key=KEY, uri="u", token=new_token(), status=Status.WRITE, params="{}", attributes=[], filename=None, ext=None, label=None
+        key=KEY,
+        uri="u",
+        token=new_token(),
+        status=Status.WRITE,
+        params="{}",
+        attributes=[],
+        filename=None,
+        ext=None,
+        label=None,
     )
     assert claims.running(KEY, b"") is None
 
@@ -261,7 +290,9 @@ def test_the_texts_of_the_code_are_stored_again_in_a_new_registry(claims, pool, 
 def test_attributes_are_committed_with_the_item(claims, items):
     """There is no moment at which a READY item lacks them."""
     mine = claim(claims)
-    claims.commit(mine, Bytes(form="value", size=0, inline=b""), [("", "n", "int", 3)], duration=1, attempts=1)
+    claims.commit(
+        mine, Bytes(form="value", size=0, inline=b""), [("", "n", "int", 3)], duration=1, attempts=1
+    )
     assert items.attributes(mine.id) == {"n": 3}
 
 

@@ -91,7 +91,9 @@ def test_connections_wait_for_each_other_and_never_checkpoint_by_themselves(data
     }
 
 
-@pytest.mark.parametrize("name", ["what?mode=memory", "per%20cent", "ha#sh", "blank and ü", "a'b\"c", "x&cache=shared", "file:y"])
+@pytest.mark.parametrize(
+    "name", ["what?mode=memory", "per%20cent", "ha#sh", "blank and ü", "a'b\"c", "x&cache=shared", "file:y"]
+)
 def test_any_folder_name_will_do(tmp_path, name):
     """No character of a path means something to SQLite."""
     (tmp_path / name).mkdir()
@@ -143,7 +145,7 @@ def test_what_is_no_database_is_refused(database):
     """A file of other content is named, with what to do, and left as it is."""
     os.makedirs(os.path.dirname(database.path))
     Path(database.path).write_bytes(b"hello, I am a text. " * 500)
-    with pytest.raises(RegistryError, match="cannot be read as a registry.*move it away"):
+    with pytest.raises(RegistryError, match=r"cannot be read as a registry.*move it away"):
         database.connect()
     assert os.path.getsize(database.path) == 10000
 
@@ -153,7 +155,7 @@ def test_a_newer_registry_is_refused(database):
     con = database.connect()
     con.execute("PRAGMA user_version = 99")
     con.close()
-    with pytest.raises(RegistryError, match="has schema 99.*upgrade cachedeco"):
+    with pytest.raises(RegistryError, match=r"has schema 99.*upgrade cachedeco"):
         Database(database.folder).connect()
 
 
@@ -175,7 +177,10 @@ def test_an_old_sqlite_is_refused(database, monkeypatch):
         database.connect()
 
 
-STEPS = ["ALTER TABLE items ADD COLUMN colour TEXT; CREATE TABLE palette (name TEXT);", "CREATE TABLE frames (x);"]
+STEPS = [
+    "ALTER TABLE items ADD COLUMN colour TEXT; CREATE TABLE palette (name TEXT);",
+    "CREATE TABLE frames (x);",
+]
 
 
 def test_an_older_registry_is_brought_up_to_date(database, monkeypatch):
@@ -241,7 +246,10 @@ def test_two_that_migrate_at_once_apply_each_step_once(database):
 
 def test_a_script_is_split_at_its_statements():
     """A semicolon in a text or a trigger ends no statement."""
-    script = "CREATE TABLE a (x DEFAULT ';');\nCREATE TRIGGER t AFTER INSERT ON a BEGIN\n  SELECT 1;\n  SELECT 2;\nEND;\n"
+    script = (
+        "CREATE TABLE a (x DEFAULT ';');\n"
+        "CREATE TRIGGER t AFTER INSERT ON a BEGIN\n  SELECT 1;\n  SELECT 2;\nEND;\n"
+    )
     assert len(list(split(script))) == 2
 
 

@@ -29,7 +29,11 @@ def mounts(tmp_path, monkeypatch):
 def test_the_longest_mount_point_counts():
     """A path belongs to the innermost mount above it."""
     mounts = table(("/", "ext4"), ("/home", "nfs4"), ("/home/me/scratch", "xfs"))
-    assert [filesystem.kind(path, mounts) for path in ("/x", "/home/me", "/home/me/scratch/a")] == ["ext4", "nfs4", "xfs"]
+    assert [filesystem.kind(path, mounts) for path in ("/x", "/home/me", "/home/me/scratch/a")] == [
+        "ext4",
+        "nfs4",
+        "xfs",
+    ]
 
 
 def test_a_mount_point_is_a_folder_not_a_prefix():

@@ -51,8 +51,9 @@ def test_no_connection_crosses_a_fork(tmp_path):
     story = """
     put("a")
     def look():
-        names = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")]
-        assert not [n for n in names if "registry" in n], names
+        paths = [f"/proc/self/fd/{n}" for n in os.listdir("/proc/self/fd")]
+        names = [os.readlink(path) for path in paths if os.path.exists(path)]
+        assert not [name for name in names if "registry" in name], names
         put("b")
     assert ended(child(look)) == 0
     put("c")

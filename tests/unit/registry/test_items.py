@@ -24,7 +24,9 @@ def items(tmp_path):
     pool.close()
 
 
-def make(items, key="a", status=Status.READY, *, uri=None, attributes=(), filename=None, ext=None, label=None):
+def make(
+    items, key="a", status=Status.READY, *, uri=None, attributes=(), filename=None, ext=None, label=None
+):
     return items.create(
         key=KEYS[key],
         uri=uri or f"u:{key}",
@@ -51,7 +53,16 @@ def test_a_record_has_what_it_was_made_with(items):
     """Nothing is lost on the way through the registry."""
     record = make(items, filename="x.csv", ext="csv", label="l", status=Status.UNINITIALIZED)
     found = items.get(record.id)
-    facts = (found.uri, found.filename, found.ext, found.label, found.status, found.owner, found.form, found.attempts)
+    facts = (
+        found.uri,
+        found.filename,
+        found.ext,
+        found.label,
+        found.status,
+        found.owner,
+        found.form,
+        found.attempts,
+    )
     assert facts == ("u:a", "x.csv", "csv", "l", Status.UNINITIALIZED, None, None, 0)
     assert abs(found.created - time.time() * 1e6) < 60e6
 
@@ -70,7 +81,13 @@ def test_every_condition_narrows(items):
     one = make(items, "a", ext="csv", label="x", filename="f.csv", uri="u")
     two = make(items, "b", Status.FAILED)
     cases = {
-        one.id: [Filter(uri="u"), Filter(key=KEYS["a"]), Filter(ext="csv"), Filter(label="x"), Filter(filename="f.csv")],
+        one.id: [
+            Filter(uri="u"),
+            Filter(key=KEYS["a"]),
+            Filter(ext="csv"),
+            Filter(label="x"),
+            Filter(filename="f.csv"),
+        ],
         two.id: [Filter(ext=None), Filter(label=None), Filter(filename=None), Filter(status=[Status.FAILED])],
     }
     for id_, filters in cases.items():
@@ -142,7 +159,9 @@ def test_a_move_starts_from_the_status_that_was_seen(items):
     record = make(items, status=Status.UNINITIALIZED)
     move = {"size": 3, "digest": b"d" * 16, "error": None}
     assert items.move(record.id, Status.UNINITIALIZED, Status.READY, **move) is True
-    assert items.move(record.id, Status.UNINITIALIZED, Status.FAILED, size=None, digest=None, error="x") is False
+    assert (
+        items.move(record.id, Status.UNINITIALIZED, Status.FAILED, size=None, digest=None, error="x") is False
+    )
     found = items.get(record.id)
     assert (found.status, found.size, found.form, found.error) == (Status.READY, 3, "file", None)
 

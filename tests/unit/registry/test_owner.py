@@ -27,7 +27,9 @@ from cachedeco.registry import owner
 claims = Claims(Pool(Database(sys.argv[1])))
 token = new_token()
 owner.live_tokens.add(token)
-wanted = Wanted(key=b"k"*16, scope=b"s"*16, uri="u", code=b"s"*16, label=None, function="f", params="{}", parts=lambda: "{}")
+wanted = Wanted(
+    key=b"k"*16, scope=b"s"*16, uri="u", code=b"s"*16, label=None, function="f", params="{}", parts=lambda: "{}"
+)
 assert claims.claim(wanted, token, "value", 0)
 print("claimed", flush=True)
 sys.stdin.read()
@@ -46,7 +48,9 @@ def pool(tmp_path):
 def other(pool):
     """Another process with a claim, that lives until its input is closed."""
     process = subprocess.Popen(
-        [sys.executable, "-c", OTHER_PROCESS, pool.database.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", OTHER_PROCESS, pool.database.folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert process.stdout.readline() == b"claimed\n"
     yield process
@@ -228,7 +232,9 @@ def test_an_owner_that_cannot_be_recorded_leaves_no_file(pool, monkeypatch):
     assert os.path.exists(owners.own(pool).path)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write everywhere")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write everywhere"
+)
 def test_a_folder_that_may_not_be_written_to_is_named(pool):
     """The error names the lock file that could not be made."""
     pool.read("SELECT 1")

@@ -57,7 +57,9 @@ def test_a_hit_sorts_nothing(con, name):
 
 def test_the_item_table_has_at_most_two_indexes(con):
     """A miss pays for each index."""
-    names = con.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'items'").fetchall()
+    names = con.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'items'"
+    ).fetchall()
     assert sorted(names) == [("items_claim",), ("items_version",)]
 
 

@@ -26,7 +26,9 @@ def pool(tmp_path):
 
 
 def put(pool, number):
-    return pool.write(lambda con: con.execute("INSERT INTO keys VALUES (?, 'u', 1)", (str(number).encode(),)).rowcount)
+    return pool.write(
+        lambda con: con.execute("INSERT INTO keys VALUES (?, 'u', 1)", (str(number).encode(),)).rowcount
+    )
 
 
 def count(pool):
@@ -139,7 +141,7 @@ def test_threads_do_not_lose_each_others_commits(pool):
             for number in range(25):
                 put(pool, f"{thread}-{number}")
                 count(pool)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
             failures.append(error)
 
     threads = [threading.Thread(target=run, args=(n,)) for n in range(8)]
@@ -196,7 +198,9 @@ def test_a_checkpoint_that_fails_costs_nothing(pool, monkeypatch):
     """The commit before it stands and is reported so; it is tried again later."""
     put(pool, 0)
     monkeypatch.setattr(pool_module, "CHECKPOINT_COMMITS", 1)
-    monkeypatch.setattr(pool.database, "connect", lambda: (_ for _ in ()).throw(RegistryUnavailableError("full")))
+    monkeypatch.setattr(
+        pool.database, "connect", lambda: (_ for _ in ()).throw(RegistryUnavailableError("full"))
+    )
     assert put(pool, 1) == 1
     assert count(pool) == 2
 
@@ -210,7 +214,9 @@ def test_a_checkpoint_without_a_connection_costs_nothing(pool, monkeypatch):
     def give_and_lose(con):
         give(con)
         pool.close()
-        monkeypatch.setattr(pool.database, "connect", lambda: (_ for _ in ()).throw(RegistryUnavailableError("full")))
+        monkeypatch.setattr(
+            pool.database, "connect", lambda: (_ for _ in ()).throw(RegistryUnavailableError("full"))
+        )
 
     monkeypatch.setattr(pool, "_give", give_and_lose)
     assert put(pool, 1) == 1

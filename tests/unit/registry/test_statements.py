@@ -16,7 +16,10 @@ PACKAGE = Path(cachedeco.__file__).parent
 
 def test_a_statement_ends_where_the_next_begins():
     """Names and texts are told apart by the mark line."""
-    assert statements.parse("-- name: a\nSELECT 1\n\n-- name: b\nSELECT\n  2\n") == {"a": "SELECT 1", "b": "SELECT\n  2"}
+    assert statements.parse("-- name: a\nSELECT 1\n\n-- name: b\nSELECT\n  2\n") == {
+        "a": "SELECT 1",
+        "b": "SELECT\n  2",
+    }
 
 
 def test_comments_are_dropped():

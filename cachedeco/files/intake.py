@@ -1,0 +1,66 @@
+"""Taking a file or folder of the user into the cache: copied beside, then moved into place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from cachedeco.files.staging import DigestingFile, files_in, measure
+
+_CHUNK = 1 << 20
+
+
+def copy_in(source: str, place: str) -> tuple[int, bytes]:
+    """Copy a file or folder to a place where there is nothing yet.
+
+    Args:
+        source: path of the file or folder.
+        place: path that it gets; its folder exists.
+
+    Returns:
+        Size and digest of what was copied, as they were while it was copied.
+
+    Raises:
+        OSError: it cannot be read, or not be written; then nothing is left behind.
+    """
+    part = place + ".part"
+    try:
+        if os.path.isdir(source):
+            shutil.copytree(source, part)
+            os.rename(part, place)
+            size, digest = measure(os.path.dirname(place))
+        else:
+            size, digest = _copy_file(source, part)
+            os.rename(part, place)
+    except BaseException:
+        for path in (part, place):
+            if os.path.isdir(path):
+                shutil.rmtree(path, ignore_errors=True)
+            elif os.path.lexists(path):
+                os.unlink(path)
+        raise
+    protect(place)
+    return size, digest
+
+
+def protect(place: str) -> None:
+    """Make a file, or the files in a folder, read-only: what is READY does not change."""
+    for path in files_in(place) if os.path.isdir(place) else [place]:
+        os.chmod(path, 0o444)
+
+
+def remove(folder: str) -> None:
+    """Delete an item's folder, and one that was being written; nothing is done for what is gone already."""
+    for path in (folder, folder + ".part"):
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+
+
+def _copy_file(source: str, part: str) -> tuple[int, bytes]:
+    with (
+        open(source, "rb", buffering=0) as reader,
+        DigestingFile(open(part, "xb", buffering=0)) as writer,
+    ):
+        while chunk := reader.read(_CHUNK):
+            writer.write(chunk)
+    return writer.size, writer.digest()

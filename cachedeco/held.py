@@ -1,0 +1,189 @@
+"""Claims by hand: an item that its caller writes and ends, while whoever wants the same waits.
+
+    best_or_claim -> there is one ------------------------------> that record
+                  -> a thread or process is writing it: wait for it, look again
+                  -> nobody: claim it; `commit` or `fail` end the claim, `abandon` lets it go
+
+Notes:
+    A claim is held from one call of the user to another, so no ``finally`` of ours can end it. The item that
+    the user has ends it when it is garbage; the lock of the process ends it when the process does.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from _thread import start_new_thread
+
+from cachedeco import log, policy
+from cachedeco.errors import RegistryError
+from cachedeco.flights import Flight
+from cachedeco.registry import by_hand
+from cachedeco.registry.by_hand import SCOPE
+from cachedeco.registry.claims import Bytes, Claim, new_token
+from cachedeco.registry.owner import live_tokens
+from cachedeco.settings import FIRST_POLL, LAST_POLL
+from cachedeco.status import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cachedeco.record import Record
+    from cachedeco.registry.by_hand import Handmade
+    from cachedeco.registry.claims import Running
+    from cachedeco.store import Store
+
+_held: dict[bytes, Flight] = {}
+
+
+def best_or_claim(store: Store, wanted: Handmade, look: Callable[[], Record | None]) -> Record | Claim:
+    """What `look` finds, by now or when who is writing it has finished; else a claim.
+
+    Args:
+        store: the cache folder.
+        wanted: what is claimed.
+        look: finds the record to use, or None.
+
+    Raises:
+        WaitCycleError: this thread itself holds the claim that it would wait for.
+    """
+    while True:
+        found = look()
+        if found is not None:
+            return found
+        mine, token = Flight(store.folder, wanted.key, SCOPE, wanted.uri), new_token()
+        try:
+            flight = mine.board()
+            if flight is not mine:
+                log.debug("waiting for %s in this process", wanted.uri)
+                flight.wait()
+                continue
+            found = _lead(store, wanted, token, look)
+            if isinstance(found, Claim):
+                _held[token] = mine
+            return found
+        finally:
+            if token not in _held:
+                mine.over = True
+                mine.landed.release()
+                mine.settle()
+                if token in live_tokens:
+                    # Claimed perhaps, and left by Ctrl-C or an error.
+                    live_tokens.discard(token)
+                    store.claims.release(token)
+
+
+def is_by_hand(record: Record) -> bool:
+    """Whether a record is or was a claim by hand."""
+    return record.owner is not None and record.scope == SCOPE.hex()
+
+
+def is_ours(record: Record) -> bool:
+    """Whether this process holds the claim."""
+    return bytes.fromhex(record.token) in _held
+
+
+def commit(store: Store, record: Record, size: int, digest: bytes) -> bool:
+    """Mark a claim READY; False when it is no longer ours."""
+    stored = Bytes(form="file", size=size, digest=digest, filename=record.filename)
+    done = is_ours(record) and store.claims.commit(
+        _claim_of(record), stored, [], duration=_since(record.created), attempts=0
+    )
+    _let_go(bytes.fromhex(record.token))
+    return done
+
+
+def fail(store: Store, record: Record, error: str | None) -> bool:
+    """Mark a claim FAILED; False when it is no longer ours."""
+    figures = {"duration": _since(record.created), "attempts": 0}
+    done = is_ours(record) and store.claims.fail(_claim_of(record), "raised", error, **figures)
+    _let_go(bytes.fromhex(record.token))
+    return done
+
+
+def abandon(store: Store, token: bytes) -> None:
+    """Let a claim go that nobody can end any more. Called by the garbage collector: takes no lock.
+
+    The collector may strike inside a transaction or with any lock held, so the registry is told by another
+    thread.
+    """
+    flight = _held.pop(token, None)
+    if flight is None:
+        return  # it has ended, or this is a fork of the process that claimed
+    live_tokens.discard(token)
+    flight.over = True
+    flight.landed.release()
+    try:
+        start_new_thread(_release, (store, token, flight))
+    except RuntimeError:
+        return  # the interpreter is about to end, and the lock of the process with it
+
+
+def _release(store: Store, token: bytes, flight: Flight) -> None:
+    flight.settle()
+    try:
+        store.claims.release(token)
+    except RegistryError:
+        return  # its token is not live: the next claim or wait of this process fails it
+
+
+def _lead(store: Store, wanted: Handmade, token: bytes, look: Callable[[], Record | None]) -> Record | Claim:
+    """Wait for another process's claim, or claim."""
+    while True:
+        seen = by_hand.newest_ready(store.pool, wanted.key)
+        found = look()
+        if found is not None:
+            return found
+        running = store.claims.running(wanted.key, SCOPE)
+        if running is not None:
+            log.debug("waiting for version %d of %s in another process", running.version, wanted.uri)
+            _wait(store, wanted.key, running)
+            continue
+        live_tokens.add(token)
+        claim = by_hand.claim(store.pool, wanted, token, seen)
+        if claim is not None:
+            os.makedirs(store.item_folder(wanted.key.hex(), claim.version, token.hex()), mode=0o700)
+            log.debug("claimed version %d of %s", claim.version, wanted.uri)
+            return claim
+
+
+def _wait(store: Store, key: bytes, first: Running) -> None:
+    """Wait until a claim ends; a claim whose owner is dead is ended here."""
+    pause = FIRST_POLL
+    while True:
+        running = store.claims.running(key, SCOPE)
+        if running is None or running.id != first.id:
+            return
+        if running.ours or not store.claims.reap_if_dead(running.owner):
+            time.sleep(pause)
+            pause = policy.next_pause(pause, LAST_POLL)
+
+
+def _claim_of(record: Record) -> Claim:
+    return Claim(record.id, record.version, bytes.fromhex(record.token))
+
+
+def _since(created: int) -> int:
+    return max(0, time.time_ns() // 1000 - created)
+
+
+def _let_go(token: bytes) -> None:
+    flight = _held.pop(token, None)
+    if flight is None:
+        return
+    live_tokens.discard(token)
+    flight.over = True
+    flight.landed.release()
+    flight.settle()
+
+
+def _after_fork_in_child() -> None:
+    # The claims are the parent's: a child waits for them like any other process.
+    for flight in _held.values():
+        flight.over = True
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,41 @@
+"""Progress bars for what takes long: shown on a terminal or in a notebook, never elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def bar(title: str, total: int, wanted: bool | None) -> Iterator[Callable[[], None]]:
+    """Show a bar for the length of a block.
+
+    Args:
+        title: what progresses.
+        total: number of steps.
+        wanted: True and False decide; None shows it on a terminal or in a notebook, if rich is installed.
+
+    Yields:
+        A function to call after each step.
+    """
+    if wanted is False or total == 0 or (wanted is None and not _somebody_looks()):
+        yield lambda: None
+        return
+    try:
+        from rich.progress import Progress
+    except ImportError:
+        if wanted:
+            raise ImportError("progress=True needs rich; install cachedeco[progress]") from None
+        yield lambda: None
+        return
+    with Progress(transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda: progress.advance(task)
+
+
+def _somebody_looks() -> bool:
+    return sys.stderr.isatty() or "ipykernel" in sys.modules

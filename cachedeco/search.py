@@ -1,0 +1,131 @@
+"""From what a user looks for to a filter of the registry."""
+
+from __future__ import annotations
+
+from cachedeco.errors import OptionError
+from cachedeco.keys.key import make_key
+from cachedeco.record import MISSING
+from cachedeco.registry.items import VISIBLE, Filter
+from cachedeco.status import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from cachedeco.record import Missing
+
+    Statuses = int | Iterable[int]
+    Moment = datetime.datetime | str
+
+_KEY_BYTES = 16
+
+
+def wanted(
+    verb: str,
+    *,
+    uri: str | None = None,
+    params: Mapping[str, Any] | Missing | None = MISSING,
+    status: Statuses | None = None,
+    version: int | Iterable[int] | None = None,
+    newer_than: Moment | None = None,
+    older_than: Moment | None = None,
+    ext: str | Missing | None = MISSING,
+    label: str | Missing | None = MISSING,
+    filename: str | Missing | None = MISSING,
+    key: str | None = None,
+    attrs: Mapping[str, Any] | None = None,
+    include_removed: bool = False,
+    function: str | Missing | None = MISSING,
+) -> Filter:
+    """The filter for what a user gave; the arguments are those of `Cache.search`.
+
+    Args:
+        verb: of the user, for messages.
+        uri: see `Cache.search`, likewise the rest.
+
+    Raises:
+        OptionError: the arguments contradict each other, or one is not what it should be.
+        KeyingError: a parameter cannot be part of a key.
+    """
+    wanted_key = None if key is None else key_bytes(key)
+    if params is not MISSING:
+        if uri is None:
+            raise OptionError(f"{verb}(params=...) needs uri=...: a key is made of both")
+        made = make_key(uri, dict(params or {}))
+        if wanted_key is not None and wanted_key != made:
+            raise OptionError(f"{verb}(key=...) is not the key of the uri and params given with it")
+        wanted_key = made
+    if status is None:
+        status = tuple(Status) if include_removed else VISIBLE
+    return Filter(
+        uri=uri,
+        key=wanted_key,
+        status=statuses(status),
+        version=None if version is None else _several(version),
+        created_after=None if newer_than is None else microseconds(newer_than, "newer_than"),
+        created_before=None if older_than is None else microseconds(older_than, "older_than"),
+        ext=extension(ext),
+        label=label,
+        filename=filename,
+        function=function,
+        attrs=attrs,
+    )
+
+
+def statuses(status: Statuses) -> list[Status]:
+    """One status or several, as integers or members, as a list of members.
+
+    Raises:
+        OptionError: there is no such status.
+    """
+    try:
+        return [Status(each) for each in _several(status)]
+    except (ValueError, TypeError) as error:
+        known = ", ".join(f"{each.name} {each.value}" for each in Status)
+        raise OptionError(f"status={status!r}: {error}; there are {known}") from error
+
+
+def key_bytes(key: str) -> bytes:
+    """The 16 bytes of a key.
+
+    Raises:
+        OptionError: it is not 32 hex digits.
+    """
+    try:
+        digits = bytes.fromhex(key)
+    except (TypeError, ValueError):
+        digits = b""
+    if len(digits) != _KEY_BYTES:
+        raise OptionError(f"a key is 32 hex digits, not {key!r}")
+    return digits
+
+
+def microseconds(moment: Moment, option: str) -> int:
+    """A moment as the registry has it; one without a zone is local time.
+
+    Raises:
+        OptionError: it is neither a datetime nor a text that is one in ISO format.
+    """
+    import datetime
+
+    given = moment
+    if isinstance(moment, str):
+        try:
+            moment = datetime.datetime.fromisoformat(moment)
+        except ValueError as error:
+            raise OptionError(f"{option}={given!r} is not a time in ISO format: {error}") from error
+    if not isinstance(moment, datetime.datetime):
+        raise OptionError(f"{option}={given!r} is not a datetime.datetime")
+    since = moment.astimezone(datetime.UTC) - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    return since // datetime.timedelta(microseconds=1)
+
+
+def extension(ext: str | Missing | None) -> str | Missing | None:
+    """A file name extension as the registry has it: without the dot before it."""
+    return ext.removeprefix(".") or None if isinstance(ext, str) else ext
+
+
+def _several(value: int | Iterable[int]) -> list[int]:
+    return [value] if isinstance(value, int) else list(value)

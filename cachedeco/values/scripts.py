@@ -1,0 +1,56 @@
+"""Values made of a script's classes: stored under the script's name, found again wherever the script is known.
+
+Pickle would write ``__main__``, which in another process is another script, and may have a class of the same
+name that means something else.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from types import FunctionType
+
+from cachedeco.scripts import MAIN, find_by_name, module_name, named, own_name
+
+try:
+    from _pickle import Pickler, Unpickler
+except ImportError:
+    from pickle import Pickler, Unpickler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+
+class ScriptPickler(Pickler):
+    """Writes a script's classes and functions as `cachedeco.scripts.named`."""
+
+    def reducer_override(self, value: Any) -> Any:
+        """Name what is the script's own, or came from it by value; leave everything else to pickle."""
+        if not isinstance(value, (type, FunctionType)) or value.__module__ not in MAIN:
+            return NotImplemented
+        found = find_by_name("__main__", value.__qualname__)
+        if "<" in value.__qualname__ or not (found is None or found is value):
+            return NotImplemented  # pickle refuses it, and says why
+        return named, (module_name(value), value.__qualname__)
+
+
+class ScriptUnpickler(Unpickler):
+    """Finds what an importer of this process's own script has stored, without importing the script anew."""
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        """Look into the script that runs under its own name."""
+        if module == own_name() and module not in sys.modules:
+            return named(module, name)
+        return super().find_class(module, name)
+
+
+def load(head: bytes | bytearray | memoryview, buffers: Iterable[memoryview]) -> object:
+    """Rebuild a value that may be made of this process's own script's classes.
+
+    Args:
+        head: the pickle.
+        buffers: what it keeps outside of itself.
+    """
+    return ScriptUnpickler(io.BytesIO(head), buffers=buffers).load()
