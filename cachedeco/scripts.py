@@ -100,6 +100,11 @@ def remember_sender(function: FunctionType) -> None:
     _last_sender[:] = [main_name(function.__globals__)]
 
 
+def has_senders() -> bool:
+    """Tell whether a function of a script is here by value."""
+    return bool(_senders)
+
+
 def named(script: str, qualname: str) -> object:
     """Return the class or function that a stored value has from a script. Stored values call this.
 
@@ -113,17 +118,23 @@ def named(script: str, qualname: str) -> object:
         AttributeError: the script is not this process's own, nor imported here, or lacks the name; or
             functions of two scripts of one name have come here by value.
     """
+    found = find(script, qualname)
+    if found is None:
+        what = "a notebook or prompt" if script in MAIN else f"the script {script}"
+        raise AttributeError(
+            f"the value is made with {qualname} of {what}, which this process neither runs nor has imported"
+        )
+    return found
+
+
+def find(script: str, qualname: str) -> object:
+    """Return what `named` does, or None."""
     # What came by value first: it is what the function that gets the value knows by this name.
     found = _sent(script, qualname)
     if found is None and own_name() == script:
         found = find_by_name("__main__", qualname)
     if found is None and script not in MAIN:
         found = find_by_name(script, qualname)
-    if found is None:
-        what = "a notebook or prompt" if script in MAIN else f"the script {script}"
-        raise AttributeError(
-            f"the value is made with {qualname} of {what}, which this process neither runs nor has imported"
-        )
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sys import getsizeof, modules
 
-from cachedeco.scripts import own_name
+from cachedeco.scripts import has_senders, own_name
 from cachedeco.values.contract import Parts, Whole
 from cachedeco.values.reading import read_open
 from cachedeco.values.reducers import dispatch_table
@@ -136,13 +136,20 @@ def _dump(
 
 
 def _unpack(data: bytes | bytearray | memoryview, *, given: bool) -> object:
+    head: bytes | bytearray | memoryview
+    buffers: list[memoryview]
     try:
         if data[0] == FIRST_BYTE:
-            return _loads(data)
-        from cachedeco.values.frame import unframe
+            head, buffers = data, []
+        else:
+            from cachedeco.values.frame import unframe
 
-        head, buffers = unframe(data, given=given)
-        return _loads(head, buffers)
+            head, buffers = unframe(data, given=given)
+        if _may_be_of_script(head):
+            from cachedeco.values.scripts import unpickler
+
+            return unpickler(head, buffers).load()
+        return loads(head, buffers=buffers)  # noqa: S301 - whose cache this is was settled before
     except Exception as error:  # noqa: BLE001 - whatever it is, it is sorted and raised again
         from cachedeco.values.diagnosis import raise_unloadable
 
@@ -153,7 +160,8 @@ def _unpack(data: bytes | bytearray | memoryview, *, given: bool) -> object:
 _script: list[Any] = [None, b""]
 
 
-def _loads(head: bytes | bytearray | memoryview, buffers: Iterable[memoryview] = ()) -> object:
+def _may_be_of_script(head: bytes | bytearray | memoryview) -> bool:
+    """Whether a pickle may hold something that a script known here has under its own name."""
     main = modules["__main__"]
     if main is not _script[0]:
         name = own_name().encode("utf-8", "surrogatepass")
@@ -162,8 +170,4 @@ def _loads(head: bytes | bytearray | memoryview, buffers: Iterable[memoryview] =
             b"" if name == b"__main__" or len(name) > _SHORT_TEXT else _TEXT % (len(name), name),
         )
     wanted = _script[1]
-    if wanted and wanted in (bytes(head) if type(head) is memoryview else head):
-        from cachedeco.values.scripts import load
-
-        return load(head, buffers)
-    return loads(head, buffers=buffers)  # noqa: S301 - whose cache this is was settled before
+    return has_senders() or bool(wanted and wanted in (bytes(head) if type(head) is memoryview else head))

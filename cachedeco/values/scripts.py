@@ -10,7 +10,7 @@ import io
 import sys
 from types import FunctionType
 
-from cachedeco.scripts import MAIN, find_by_name, module_name, named, own_name
+from cachedeco.scripts import MAIN, find, find_by_name, module_name, named
 
 try:
     from _pickle import Pickler, Unpickler
@@ -37,20 +37,19 @@ class ScriptPickler(Pickler):
 
 
 class ScriptUnpickler(Unpickler):
-    """Finds what an importer of this process's own script has stored, without importing the script anew."""
+    """Finds what an importer of a script that is known here has stored, without importing the script anew."""
 
     def find_class(self, module: str, name: str, /) -> Any:
-        """Look into the script that runs under its own name."""
-        if module == own_name() and module not in sys.modules:
-            return named(module, name)
-        return super().find_class(module, name)
+        """Look into the script that runs, and into what came from a script by value."""
+        found = None if module in sys.modules else find(module, name)
+        return super().find_class(module, name) if found is None else found
 
 
-def load(head: bytes | bytearray | memoryview, buffers: Iterable[memoryview]) -> object:
-    """Rebuild a value that may be made of this process's own script's classes.
+def unpickler(head: bytes | bytearray | memoryview, buffers: Iterable[memoryview]) -> ScriptUnpickler:
+    """What rebuilds a value that may be made of a script's classes.
 
     Args:
         head: the pickle.
         buffers: what it keeps outside of itself.
     """
-    return ScriptUnpickler(io.BytesIO(head), buffers=buffers).load()
+    return ScriptUnpickler(io.BytesIO(head), buffers=buffers)
