@@ -78,9 +78,9 @@ def _miss_or_stale(store: Store, request: Request) -> Any:
 
 def miss(store: Store, request: Request, *, refresh: bool) -> Any:
     """One thread a process goes on; the others wait for it, then look again."""
+    refuse_miss(store, request, refresh=refresh)
     if store.mode == "read-only":
         return run_uncached(request, None)
-    refuse_miss(store, request, refresh=refresh)
     deadline = request.deadline()
     while True:
         mine = Flight(store.folder, request.key, request.scope, request.plan.name)

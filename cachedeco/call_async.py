@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 
 from cachedeco import policy
@@ -31,7 +31,7 @@ from cachedeco.refusals import (
 from cachedeco.registry.owner import live_tokens
 from cachedeco.run import run_async, run_uncached_async
 from cachedeco.settings import FIRST_POLL, LAST_POLL, switches
-from cachedeco.work import Work
+from cachedeco.work import Work, no_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,9 +98,9 @@ async def _miss_or_stale(store: Store, request: Request) -> Any:
 
 
 async def _miss(store: Store, request: Request, *, refresh: bool) -> Any:
+    refuse_miss(store, request, refresh=refresh)
     if store.mode == "read-only":
         return await run_uncached_async(request, None)
-    refuse_miss(store, request, refresh=refresh)
     deadline = request.deadline()
     while True:
         mine = Flight(store.folder, request.key, request.scope, request.plan.name, asyncio.current_task())
@@ -215,9 +215,7 @@ async def _compute(store: Store, request: Request, flight: Flight, above: int | 
         try:
             await in_thread(work.prepare)
         except OSError as error:
-            return await run_uncached_async(
-                request, f"there is no place for the output ({error}); computed without the cache"
-            )
+            return await run_uncached_async(request, no_place(request, error))
         return await in_thread(work.keep, await _run(work, request))
     finally:
         ours = token in live_tokens
@@ -251,18 +249,18 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
         else:
             _hand_over(loop, done, result, None)
 
-    threading.Thread(target=run, name="cachedeco", daemon=True).start()
-    try:
-        return await asyncio.shield(done)
-    except asyncio.CancelledError:
-        while not done.done():
-            try:
-                await asyncio.shield(done)
-            except asyncio.CancelledError:
-                continue
-            except BaseException:  # noqa: BLE001 - the cancellation is what the caller gets
-                break
-        raise
+    run_here = partial(copy_context().run, run)
+    threading.Thread(target=run_here, name="cachedeco", daemon=True).start()
+    cancelled: asyncio.CancelledError | None = None
+    while not done.done():
+        try:
+            await asyncio.wait([done])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        done.exception()  # looked at, so that nobody complains; the cancellation is what the caller gets
+        raise cancelled
+    return done.result()
 
 
 def _hand_over(

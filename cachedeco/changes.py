@@ -112,9 +112,9 @@ def checked_name(name: str | None, option: str) -> str | None:
 
 
 def _names(given: Iterable[str | tuple[str, str]]) -> list[tuple[str, str]]:
-    names = []
+    names: list[tuple[str, str]] = []
     for each in [given] if isinstance(given, str) else given:
-        namespace, name = each if isinstance(each, tuple) and len(each) == _PAIR else ("", each)
-        check_name(name)
-        names.append((namespace, name))
+        pair = each if isinstance(each, tuple) and len(each) == _PAIR else ("", each)
+        check_name(pair[1])
+        names.append((pair[0], str(pair[1])))
     return names

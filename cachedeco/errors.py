@@ -107,7 +107,15 @@ class RegistryUnavailableError(RegistryError):
 
 
 class StoreError(CachedecoError, OSError):
-    """A computed value could not be stored."""
+    """A computed value could not be stored.
+
+    Attributes:
+        value: what was computed; of a generator, what it returned.
+        function: name of the function.
+    """
+
+    value: object = None
+    function: str = ""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
@@ -121,7 +129,13 @@ class UntrustedCacheError(CachedecoError, PermissionError):
 
 
 class MissingOutputError(CachedecoError, FileNotFoundError):
-    """A function returned without having written its output file."""
+    """A function returned without having written its output file.
+
+    Attributes:
+        filename: the name of the file.
+    """
+
+    filename: str = ""  # in the place of that of OSError, which would not be pickled
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

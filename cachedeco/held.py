@@ -1,6 +1,6 @@
 """Claims by hand: an item that its caller writes and ends, while whoever wants the same waits.
 
-    best_or_claim -> there is one ------------------------------> that record
+    best_or_claim -> there is one ------------------------------> that one
                   -> a thread or process is writing it: wait for it, look again
                   -> nobody: claim it; `commit` or `fail` end the claim, `abandon` lets it go
 
@@ -23,27 +23,29 @@ from cachedeco.registry.by_hand import SCOPE
 from cachedeco.registry.claims import Bytes, Claim, new_token
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import FIRST_POLL, LAST_POLL
-from cachedeco.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
     from cachedeco.record import Record
     from cachedeco.registry.by_hand import Handmade
     from cachedeco.registry.claims import Running
     from cachedeco.store import Store
 
+    Found = TypeVar("Found")
+
 _held: dict[bytes, Flight] = {}
 
 
-def best_or_claim(store: Store, wanted: Handmade, look: Callable[[], Record | None]) -> Record | Claim:
+def best_or_claim(store: Store, wanted: Handmade, look: Callable[[], Found | None]) -> Found | Claim:
     """What `look` finds, by now or when who is writing it has finished; else a claim.
 
     Args:
         store: the cache folder.
         wanted: what is claimed.
-        look: finds the record to use, or None.
+        look: finds the item to use, or None.
 
     Raises:
         WaitCycleError: this thread itself holds the claim that it would wait for.
@@ -59,10 +61,10 @@ def best_or_claim(store: Store, wanted: Handmade, look: Callable[[], Record | No
                 log.debug("waiting for %s in this process", wanted.uri)
                 flight.wait()
                 continue
-            found = _lead(store, wanted, token, look)
-            if isinstance(found, Claim):
+            outcome = _lead(store, wanted, token, look)
+            if isinstance(outcome, Claim):
                 _held[token] = mine
-            return found
+            return outcome
         finally:
             if token not in _held:
                 mine.over = True
@@ -128,7 +130,7 @@ def _release(store: Store, token: bytes, flight: Flight) -> None:
         return  # its token is not live: the next claim or wait of this process fails it
 
 
-def _lead(store: Store, wanted: Handmade, token: bytes, look: Callable[[], Record | None]) -> Record | Claim:
+def _lead(store: Store, wanted: Handmade, token: bytes, look: Callable[[], Found | None]) -> Found | Claim:
     """Wait for another process's claim, or claim."""
     while True:
         seen = by_hand.newest_ready(store.pool, wanted.key)

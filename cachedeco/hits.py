@@ -54,13 +54,13 @@ def find(store: Store, request: Request) -> Hit | None:
 
 
 def stale(store: Store, request: Request) -> Any:
-    """Load the newest item there is, expired or not; MISSING when there is none."""
+    """Load the newest item that passes the function's check, expired or not; MISSING when there is none."""
     below = request.below
     while True:
         row = _newest(store, request, below)
         if row is None:
             return MISSING
-        value = _try(store, request, row)
+        value = _try(store, request, row) if _is_valid(store, request, row) else MISSING
         if value is not MISSING:
             return value
         below = row[1]
@@ -152,22 +152,32 @@ def _try(store: Store, request: Request, row: Hit) -> Any:
     """Load a row; MISSING, and out of the way of this call, when that fails."""
     try:
         value = load(store, request, row)
-    except FileNotFoundError:
-        set_aside(store, request, row, "lost")
     except (OSError, UnloadableError, DamagedError, MissingSerializerError, OptionError) as error:
-        if isinstance(error, DamagedError) and not _is_as_recorded(store, request, row):
-            set_aside(store, request, row, "damaged")
-            request.reject(row[1])
-            return MISSING
+        reject(store, request, row, error)
+        return MISSING
+    warn_of_other_code(store, request, row)
+    return value
+
+
+def _is_valid(store: Store, request: Request, row: Hit) -> bool:
+    validate = request.plan.options.validate
+    if validate is None:
+        return True
+    record = store.items.get(row[0])
+    return record is not None and bool(validate(request.plan.make_item(record, store)))
+
+
+def reject(store: Store, request: Request, row: Hit, error: Exception) -> None:
+    """Take an item that could not be loaded out of the way: of this call, or of all if it is lost or damaged."""
+    request.reject(row[1])
+    if isinstance(error, FileNotFoundError):
+        _set_aside(store, request, row, "lost")
+    elif isinstance(error, DamagedError) and not _is_as_recorded(store, request, row):
+        _set_aside(store, request, row, "damaged")
+    else:
         # Another environment may still read it, so it stays; an older version may do for this one.
         message = f"version {row[1]} is stored but cannot be loaded here: {error}"
         notices.warn_once(request.plan.name, type(error).__name__, message)
-    else:
-        if request.plan.options.on_code_change == "warn":
-            _warn_of_other_code(store, request, row)
-        return value
-    request.reject(row[1])
-    return MISSING
 
 
 def _is_as_recorded(store: Store, request: Request, row: Hit) -> bool:
@@ -196,8 +206,10 @@ def _size(path: str, form: str) -> int | None:
         return None
 
 
-def set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
+def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
     """Take an item that is lost or damaged out of the sight of look-ups."""
+    if store.mode == "read-only":
+        return
     try:
         store.claims.trash(row[0], cause)
     except RegistryUnavailableError as error:
@@ -206,8 +218,11 @@ def set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
         )
 
 
-def _warn_of_other_code(store: Store, request: Request, row: Hit) -> None:
+def warn_of_other_code(store: Store, request: Request, row: Hit) -> None:
+    """Say that a result of other code is used, where the function's policy on code is to say so."""
     plan = request.plan
+    if plan.options.on_code_change != "warn":
+        return
     same = store.claims.best(request.key, request.code, plan.form, row[1] + 1)
     if same is None or same[0] != row[0]:
         message = f"version {row[1]} was made by other code and is used all the same (on_code_change='warn')"

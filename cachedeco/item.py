@@ -13,7 +13,7 @@ from cachedeco.values import table
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from typing import Any
 
@@ -150,6 +150,10 @@ class CacheItem:
         status = self._store.items.status(self._record.id)
         self._record.status = Status.DELETED if status is None else status
         return self._record.status
+
+    @status.setter
+    def status(self, status: int) -> None:
+        self._move(Status(status), None)
 
     @property
     def attempts(self) -> int:
@@ -327,9 +331,13 @@ class CacheItem:
         from cachedeco import held, log
 
         claimed = held.is_by_hand(record)
+        if not (held.is_ours(record) if claimed else record.owner is None):
+            raise StatusError(f"{self!r} is another process's or a running call's; only that one can end it")
         size, digest = self._measured() if after == Status.READY else (None, None)
         if claimed and after == Status.READY and digest is None:
-            raise MissingOutputError(f"{self!r} cannot become READY without its file; write it to {self.path}")
+            raise MissingOutputError(
+                f"{self!r} cannot become READY without its file; write it to {self.path}"
+            )
         if not claimed:
             done = self._store.items.move(record.id, before, after, size=size, digest=digest, error=error)
         elif after == Status.READY and size is not None and digest is not None:
@@ -337,9 +345,7 @@ class CacheItem:
         else:
             done = held.fail(self._store, record, error)
         if not done:
-            raise StatusError(
-                f"{self!r} is another process's or a running call's, or was changed by somebody else just now"
-            )
+            raise StatusError(f"{self!r} was changed by somebody else just now")
         self._refreshed()
         log.debug("%s is %s", self.version_id, after.name)
 
@@ -349,13 +355,17 @@ class CacheItem:
             return None, None
         place = str(self.path)
         if os.path.islink(place):
-            raise StatusError(f"{place} is a link; what is READY is in the cache itself: Cache.move_in copies it")
+            raise StatusError(
+                f"{place} is a link; what is READY is in the cache itself: Cache.move_in copies it"
+            )
         from cachedeco.files.intake import protect
 
         protect(place)
         return measure(self._folder()) if os.path.isdir(place) else digest_of(place)
 
     def _size_now(self) -> int | None:
+        if self.path is None:
+            return None
         place = str(self.path)
         try:
             return size_in(place) if os.path.isdir(place) else os.stat(place).st_size

@@ -80,8 +80,8 @@ class Options:
         seconds = _seconds("expires", expires)
         self.expires = None if seconds is None else round(seconds * 1e6)
         self.validate = _function("validate", validate)
-        if best != "latest":
-            _function("best", best)
+        if best != "latest" and not callable(best):
+            raise OptionError(f"best={best!r}: it is 'latest' or a function that chooses an item")
         self.best = None if isinstance(best, str) else best
         self.retry = _retry(retry)
         self.on_error = _one_of("on_error", on_error, ("raise", "stale"))
@@ -133,7 +133,8 @@ def _retry(given: Any) -> Any:
 
 
 def _names(option: str, given: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(given)
-    if isinstance(given, str) or not all(isinstance(name, str) and name for name in names):
+    listed = hasattr(given, "__iter__") and not isinstance(given, str)
+    names = tuple(given) if listed else ()
+    if not listed or not all(isinstance(name, str) and name for name in names):
         raise OptionError(f"{option}={given!r}: it is a tuple of names, such as ('HOME',)")
     return names

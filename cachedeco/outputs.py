@@ -72,6 +72,8 @@ class Output:
             ):
                 raise OptionError(f"output={option!r}: it maps names to file names, both text")
             self._templates[name] = FileName(template, binder, selection)
+        if len({*option.values()}) != len(option):
+            raise OptionError(f"output={option!r}: two files would have one name")
 
     def names(self, arguments: dict[str, object]) -> dict[str, str]:
         """The entries of the item's folder for one call: name in the mapping (or ``""``) -> file name.
@@ -153,17 +155,50 @@ def read_names(form: str, text: str) -> dict[str, str]:
 
 
 def _move_in(folder: str, returned: Any, function: str) -> str:
+    """Move what a function returned the path of into its item's folder; its name there."""
     import shutil
 
     try:
-        path = os.path.abspath(os.fspath(returned))
-        name: str = os.path.basename(path)
-        if isinstance(path, bytes) or not os.path.exists(path) or os.path.islink(path):
-            raise MissingOutputError(f"there is no file or folder {returned!r}")
-    except (TypeError, MissingOutputError) as error:
+        path = _found(folder, returned)
+    except (TypeError, ValueError) as error:
         raise MissingOutputError(
             f"{function} has output='return' and returned no path of a file or folder that it made: {error}",
             filename=returned if isinstance(returned, str) else "",
         ) from None
-    shutil.move(path, os.path.join(folder, name))
+    name = os.path.basename(path)
+    target = os.path.join(folder, name)
+    if not _is_cached(path):
+        shutil.move(path, target)
+    elif os.path.isdir(path):
+        shutil.copytree(path, target, symlinks=True)
+    else:
+        shutil.copyfile(path, target)
     return name
+
+
+def _found(folder: str, returned: Any) -> str:
+    """The absolute path of what a function returned; raises for what must not be moved."""
+    given = os.fspath(returned)
+    if isinstance(given, bytes):
+        raise TypeError("paths are text, not bytes")
+    path = os.path.abspath(given)
+    if not given or os.path.islink(path) or not (os.path.isfile(path) or os.path.isdir(path)):
+        raise ValueError(f"there is no file or folder {given!r}")
+    # A slip such as Path("") or a bare folder name must not carry off the user's whole project.
+    real = os.path.join(os.path.realpath(path), "")
+    for kept in (folder, os.getcwd(), os.path.expanduser("~")):
+        if os.path.join(os.path.realpath(kept), "").startswith(real):
+            raise ValueError(f"{path} is not moved, for {kept} lies in it")
+    return path
+
+
+def _is_cached(path: str) -> bool:
+    """Whether a file or folder lies in a cache, as the output of another cached function does: that stays."""
+    parent = os.path.dirname(path)
+    while parent != os.path.dirname(parent):
+        if os.path.basename(parent) == "items" and os.path.isfile(
+            os.path.join(os.path.dirname(parent), "registry", "registry.db")
+        ):
+            return True
+        parent = os.path.dirname(parent)
+    return False

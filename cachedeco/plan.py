@@ -14,6 +14,7 @@ from cachedeco.keys.key import make_key
 from cachedeco.keys.signature import name_of
 from cachedeco.keys.uri import Uri
 from cachedeco.outputs import Output, parameter_of
+from cachedeco.record import OUTPUT
 from cachedeco.registry.attributes import encode
 
 TYPE_CHECKING = False
@@ -186,6 +187,7 @@ class Plan:
         self.name = name_of(binder.function)
         self.bind = binder.bind
         parameter = parameter_of(options.output)
+        _check_output(binder, parameter)
         self.selection = Selection(binder, params=options.params, ignore=options.ignore, output=parameter)
         self.output = None if options.output is None else Output(options.output, binder, self.selection)
         self.uri = Uri(function, options.uri, self.selection)
@@ -232,6 +234,16 @@ def _check_kind(kind: str, options: Options) -> None:
         if (kind == "async") != bool(call is not None and call.co_flags & _COROUTINE):
             wanted = "tenacity.AsyncRetrying" if kind == "async" else "tenacity.Retrying"
             raise OptionError(f"retry={type(options.retry).__name__}(...): this function needs a {wanted}")
+
+
+def _check_output(binder: Binder, parameter: str | None) -> None:
+    """Refuse a parameter that waits for an output file which no option asks for."""
+    for name in binder.names:
+        if name != parameter and binder.default(name) is OUTPUT:
+            raise OptionError(
+                f"{name_of(binder.function)}: its parameter {name!r} has the default OUTPUT, but gets no path; "
+                'give the file a name: @cached(output="name.ext"), with the parameter `output: Path = OUTPUT`'
+            )
 
 
 _COROUTINE = 0x80

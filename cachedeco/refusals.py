@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from cachedeco import notices, policy
-from cachedeco.errors import CodeChangedError, MissError, PreviousFailureError, WaitTimeoutError
+from cachedeco.errors import CodeChangedError, MissError, PreviousFailureError, StoreError, WaitTimeoutError
 from cachedeco.hits import stale
 from cachedeco.plan import ANY_VERSION
 from cachedeco.record import MISSING
@@ -86,6 +86,8 @@ def previous_failure(request: Request, text: str, cause: BaseException | None) -
 def stale_instead(store: Store, request: Request, error: Exception) -> Any:
     """The last result there is, if the function's ``on_error`` prefers it to its failure; else MISSING."""
     failed = request.attempts > 0 or isinstance(error, PreviousFailureError)
+    if isinstance(error, StoreError) and error.function == request.plan.name:
+        failed = False  # the function did not fail: it has a value, which is in the error
     if request.plan.options.on_error != "stale" or not failed:
         return MISSING
     value = stale(store, request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +22,16 @@ MAIN = frozenset({"__main__", "__mp_main__"})
 # Where the functions of a class are: itself, in a static or class method, a property, a decorator's wrapper.
 _HOLDERS = ("__func__", "fget", "__wrapped__")
 
-_modules: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+PROCESS = os.urandom(8)
+"""Tells who sends a function by value from others that run a script of the same name."""
+
 _packages: dict[str, str] = {}
-# Functions that came by value, and the script of the last of them. Their globals show the script's classes.
-_senders: WeakSet[FunctionType] = WeakSet()
-_last_sender: list[str] = []
+# The classes of scripts that were met here, and the scripts' names.
+_modules: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+# The functions that came by value, the newest last, and the processes that they came from. Their globals have
+# the classes that they use.
+_sent: WeakKeyDictionary[FunctionType, bytes] = WeakKeyDictionary()
+_last_script: list[str] = []
 
 
 def main_name(names: Mapping[str, object]) -> str:
@@ -67,8 +72,11 @@ def module_name(named: Any) -> str:
     names = script_of(named)
     if names is None:
         # A class that came by value and has no function that knows the script: an enumeration, say.
-        return _last_sender[0] if _last_sender else own_name()
-    found = main_name(names)
+        if not _last_script:
+            return own_name()
+        found = _last_script[0]
+    else:
+        found = main_name(names)
     if isinstance(named, type):
         _modules[named] = found
     return found
@@ -94,15 +102,20 @@ def find_by_name(module: str, qualname: str) -> object:
     return _follow(sys.modules.get(module), qualname)
 
 
-def remember_sender(function: FunctionType) -> None:
-    """Note a function of a script that has come to this process by value."""
-    _senders.add(function)
-    _last_sender[:] = [main_name(function.__globals__)]
+def remember_sent(function: FunctionType, process: bytes) -> None:
+    """Note a function of a script that has come here by value.
+
+    Args:
+        function: with the globals that came with it.
+        process: the `PROCESS` that it came from.
+    """
+    _sent[function] = process
+    _last_script[:] = [main_name(function.__globals__)]
 
 
-def has_senders() -> bool:
-    """Tell whether a function of a script is here by value."""
-    return bool(_senders)
+def has_sent() -> bool:
+    """Tell whether a function of a script has come here by value."""
+    return bool(_last_script)
 
 
 def named(script: str, qualname: str) -> object:
@@ -116,7 +129,7 @@ def named(script: str, qualname: str) -> object:
 
     Raises:
         AttributeError: the script is not this process's own, nor imported here, or lacks the name; or
-            functions of two scripts of one name have come here by value.
+            two scripts of one name have sent functions here, each with its own thing of that name.
     """
     found = find(script, qualname)
     if found is None:
@@ -130,7 +143,15 @@ def named(script: str, qualname: str) -> object:
 def find(script: str, qualname: str) -> object:
     """Return what `named` does, or None."""
     # What came by value first: it is what the function that gets the value knows by this name.
-    found = _sent(script, qualname)
+    found = _find_sent(script, qualname)
+    if found is None:
+        own = find_by_name("__main__", qualname)
+        met = [
+            cls
+            for cls, name in tuple(_modules.items())
+            if cls.__qualname__ == qualname and name == script and cls is not own
+        ]
+        found = met[0] if len(met) == 1 else None
     if found is None and own_name() == script:
         found = find_by_name("__main__", qualname)
     if found is None and script not in MAIN:
@@ -138,16 +159,15 @@ def find(script: str, qualname: str) -> object:
     return found
 
 
-def _sent(script: str, qualname: str) -> object:
+def _find_sent(script: str, qualname: str) -> object:
     """Return what the functions of a script that came by value call by a name; None if it is not one thing."""
-    found: dict[int, object] = {}
+    newest: dict[bytes, object] = {}
     top, _, rest = qualname.partition(".")
-    for function in tuple(_senders):
+    for function, process in tuple(_sent.items()):
         names = function.__globals__
         if top in names and main_name(names) == script:
-            value = _follow(names[top], rest)
-            if value is not None:
-                found[id(value)] = value
+            newest[process] = _follow(names[top], rest)
+    found = {id(value): value for value in newest.values() if value is not None}
     return found.popitem()[1] if len(found) == 1 else None
 
 

@@ -12,12 +12,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Mapping
-    from typing import Any
+    from typing import Any, TypedDict
 
     from cachedeco.record import Missing
 
     Statuses = int | Iterable[int]
     Moment = datetime.datetime | str
+
+    class Conditions(TypedDict, total=False):
+        """What `Cache.search` takes besides uri and params."""
+
+        status: Statuses | None
+        version: int | Iterable[int] | None
+        newer_than: Moment | None
+        older_than: Moment | None
+        ext: str | Missing | None
+        label: str | Missing | None
+        filename: str | Missing | None
+        key: str | None
+        attrs: Mapping[str, Any] | None
+        function: str | Missing | None
+
 
 _KEY_BYTES = 16
 
@@ -39,11 +54,7 @@ def wanted(
     include_removed: bool = False,
     function: str | Missing | None = MISSING,
 ) -> Filter:
-    """The filter for what a user gave; the arguments are those of `Cache.search`.
-
-    Args:
-        verb: of the user, for messages.
-        uri: see `Cache.search`, likewise the rest.
+    """The filter for what a user gave to a verb, which is named in messages; the rest is that of `Cache.search`.
 
     Raises:
         OptionError: the arguments contradict each other, or one is not what it should be.
@@ -66,7 +77,7 @@ def wanted(
         version=None if version is None else _several(version),
         created_after=None if newer_than is None else microseconds(newer_than, "newer_than"),
         created_before=None if older_than is None else microseconds(older_than, "older_than"),
-        ext=extension(ext),
+        ext=MISSING if ext is MISSING else extension(ext),
         label=label,
         filename=filename,
         function=function,
@@ -122,9 +133,9 @@ def microseconds(moment: Moment, option: str) -> int:
     return since // datetime.timedelta(microseconds=1)
 
 
-def extension(ext: str | Missing | None) -> str | Missing | None:
+def extension(ext: str | None) -> str | None:
     """A file name extension as the registry has it: without the dot before it."""
-    return ext.removeprefix(".") or None if isinstance(ext, str) else ext
+    return (ext.removeprefix(".") or None) if isinstance(ext, str) else ext
 
 
 def _several(value: int | Iterable[int]) -> list[int]:

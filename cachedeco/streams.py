@@ -16,9 +16,9 @@ import tempfile
 import time
 
 from cachedeco import notices
-from cachedeco.errors import RegistryUnavailableError
+from cachedeco.errors import RegistryUnavailableError, StoreError
 from cachedeco.flights import Flight
-from cachedeco.hits import find, path_of, set_aside
+from cachedeco.hits import find, path_of, reject, warn_of_other_code
 from cachedeco.plan import Request
 from cachedeco.refusals import refuse_miss, refuse_while_cooling_down
 from cachedeco.registry.owner import live_tokens
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from cachedeco.plan import Plan
+    from cachedeco.registry.claims import Hit
     from cachedeco.store import Store
 
 _COPIED_AT_ONCE = 1 << 20
@@ -43,10 +44,13 @@ def stream(
 ) -> Generator[Any, None, Any]:
     """Call a cached generator function: stream what is stored, or run it and store what it yields."""
     call = StreamCall(plan, args, kwargs, refresh=refresh)
-    file = call.open()
-    if file is not None:
-        with file:
-            return (yield from call.read(file))
+    stored = call.open()
+    if stored is not None:
+        with stored:
+            while not stored.over:
+                call.refuse_sent((yield stored.value))
+                call.advance(stored)
+            return stored.value
     with call:
         source = plan.function(*args, **kwargs)
         try:
@@ -54,14 +58,15 @@ def stream(
                 try:
                     item = next(source)
                 except StopIteration as end:
-                    call.publish(end.value)
-                    return end.value
+                    returned = end.value
+                    break
                 except Exception as error:
                     call.failed(error)
                     raise
                 call.add(item)
-                if (yield item) is not None:
-                    raise TypeError(f"{plan.name} is cached: what is sent to it could not be part of its key")
+                call.refuse_sent((yield item))
+            call.publish(returned)
+            return returned
         finally:
             source.close()
 
@@ -81,64 +86,89 @@ class StreamCall:
         self._refresh = refresh
         self._store: Store | None = None
         self._spool: BinaryIO | None = None
+        self._row: Hit | None = None
+        self._problem: Exception | None = None
         self._started = time.perf_counter()
         if switches.disabled:
             return
         self._request = Request(plan, args, kwargs)
+        self._refresh = refresh or switches.refreshes(self._request.uri)
         try:
             self._store = plan.store()
         except RegistryUnavailableError as error:
-            self._give_up(error)
+            self._unusable(error)
 
     def __enter__(self) -> None:
         if self._store is None:
             return
-        refuse_miss(self._store, self._request, refresh=self._refresh)
-        if self._store.mode == "read-only":
-            self._store = None
+        try:
+            refuse_miss(self._store, self._request, refresh=self._refresh)
+            if self._store.mode == "read-only":
+                self._store = None
+                return
+            if not self._refresh:
+                refuse_while_cooling_down(self._store, self._request)
+        except RegistryUnavailableError as error:
+            self._unusable(error)
             return
-        if not self._refresh:
-            refuse_while_cooling_down(self._store, self._request)
         try:
             self._spool = tempfile.TemporaryFile(dir=self._store.folder)  # type: ignore[assignment]  # IO[bytes] is all that
             layout.begin(self._spool)
         except OSError as error:
-            self._give_up(error)
+            self._unusable(error)
 
     def __exit__(self, *_: object) -> None:
         if self._spool is not None:
             self._spool.close()
 
-    def open(self) -> BinaryIO | None:
-        """The stored stream, at its beginning; None for a miss."""
+    def open(self) -> layout.Reader | None:
+        """The stored stream, at its first item; None for a miss."""
         store = self._store
-        if store is None or self._refresh or switches.refreshes(self._request.uri):
+        if store is None or self._refresh:
             return None
         try:
             while (row := find(store, self._request)) is not None:
-                if row[7] is not None:
-                    return io.BytesIO(row[7])
                 try:
-                    return open(path_of(store, self._request, row), "rb")
-                except OSError:
-                    self._request.reject(row[1])
+                    stored = self._read(store, row)
+                except (OSError, DamagedError, UnloadableError) as error:
+                    # Nobody has seen an item of it yet: another version will do, or the function itself.
+                    reject(store, self._request, row, error)
+                else:
+                    warn_of_other_code(store, self._request, row)
+                    return stored
         except RegistryUnavailableError as error:
-            self._give_up(error)
+            self._unusable(error)
         return None
 
-    def read(self, file: BinaryIO) -> Generator[Any, None, Any]:
-        """Give the items of a stored stream.
+    def _read(self, store: Store, row: Hit) -> layout.Reader:
+        self._row = row
+        file: BinaryIO = (
+            open(path_of(store, self._request, row), "rb") if row[7] is None else io.BytesIO(row[7])  # noqa: SIM115 - the reader closes it
+        )
+        try:
+            return layout.Reader(file)
+        except BaseException:
+            file.close()
+            raise
+
+    def advance(self, stored: layout.Reader) -> None:
+        """Go to the next item of a stored stream.
 
         Raises:
             DamagedError: it is damaged; it is set aside, and the next call runs the function.
+            UnloadableError: the class of an item cannot be imported here.
         """
         try:
-            return (yield from layout.read(file))
+            stored.advance()
         except (DamagedError, UnloadableError) as error:
-            row = None if self._store is None else find(self._store, self._request)
-            if row is not None and self._store is not None and isinstance(error, DamagedError):
-                set_aside(self._store, self._request, row, "damaged")
+            if self._store is not None and self._row is not None:
+                reject(self._store, self._request, self._row, error)
             raise
+
+    def refuse_sent(self, sent: object) -> None:
+        """Refuse what a consumer sends into the generator, on a hit as on a miss."""
+        if sent is not None:
+            raise TypeError(f"{self._plan.name} is cached: what is sent to it could not be part of its key")
 
     def add(self, item: Any) -> None:
         """Store one item; when that fails, nothing of this call will be stored."""
@@ -150,17 +180,27 @@ class StreamCall:
             self._give_up(error)
 
     def publish(self, returned: Any) -> None:
-        """Store the whole stream, unless somebody else has done so meanwhile."""
-        if self._spool is None:
-            return
-        try:
-            layout.end(self._spool, returned)
-            self._spool.flush()
-        except Exception as error:  # noqa: BLE001 - as above
-            self._give_up(error)
-            return
-        packed = layout.NAME, layout.EXT, Spooled(self._spool)
-        self._under_claim(lambda work: work.keep(None, packed))
+        """Store the whole stream, unless somebody else has done so meanwhile.
+
+        Raises:
+            StoreError: it cannot be stored, and the function has ``on_store_error="raise"``.
+        """
+        if self._spool is not None:
+            try:
+                layout.end(self._spool, returned)
+                self._spool.flush()
+            except Exception as error:  # noqa: BLE001 - as above
+                self._give_up(error)
+            else:
+                packed = layout.NAME, layout.EXT, Spooled(self._spool)
+                self._under_claim(lambda work: work.keep(returned, packed))
+        if self._problem is not None and self._plan.options.on_store_error == "raise":
+            raise StoreError(
+                f"{self._plan.name}: its items were produced, but could not be stored: {self._problem}; "
+                "what it returned is the attribute `value` of this error",
+                value=returned,
+                function=self._plan.name,
+            ) from self._problem
 
     def failed(self, error: Exception) -> None:
         """Record that the function raised."""
@@ -188,9 +228,17 @@ class StreamCall:
             if ours:
                 work.end()
 
+    def _unusable(self, error: Exception) -> None:
+        """Do without the cache, before the function is run; raise where the function's options say so."""
+        if self._plan.options.on_store_error == "raise":
+            raise error
+        self._give_up(error)
+
     def _give_up(self, error: Exception) -> None:
-        message = f"its items are not stored: {error or type(error).__name__}"
-        notices.warn_once(self._plan.name, type(error).__name__, message)
+        self._problem = error
+        if self._plan.options.on_store_error == "warn":
+            message = f"its items are not stored: {error or type(error).__name__}"
+            notices.warn_once(self._plan.name, type(error).__name__, message)
         if self._spool is not None:
             self._spool.close()
         self._store = self._spool = None

@@ -23,11 +23,12 @@ async def stream_async(
 ) -> AsyncGenerator[Any, None]:
     """Call a cached asynchronous generator function: stream what is stored, or run it and store what it yields."""
     call = StreamCall(plan, args, kwargs, refresh=refresh)
-    file = call.open()
-    if file is not None:
-        with file:
-            for item in call.read(file):
-                yield item
+    stored = call.open()
+    if stored is not None:
+        with stored:
+            while not stored.over:
+                call.refuse_sent((yield stored.value))
+                call.advance(stored)
         return
     with call:
         source = plan.function(*args, **kwargs)
@@ -36,13 +37,12 @@ async def stream_async(
                 try:
                     item = await anext(source)
                 except StopAsyncIteration:
-                    await in_thread(call.publish, None)
-                    return
+                    break
                 except Exception as error:
                     await in_thread(call.failed, error)
                     raise
                 call.add(item)
-                if (yield item) is not None:
-                    raise TypeError(f"{plan.name} is cached: what is sent to it could not be part of its key")
+                call.refuse_sent((yield item))
+            await in_thread(call.publish, None)
         finally:
             await source.aclose()

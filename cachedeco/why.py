@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+from cachedeco import policy
 from cachedeco.item import CacheItem
 from cachedeco.keys.describe import describe
 from cachedeco.registry.items import Filter
@@ -60,8 +63,8 @@ class Why:
 
     Attributes:
         hit: whether the call would load a stored value.
-        cause: ``"hit"``, ``"computing"``, ``"failed"``, ``"code"``, ``"removed"``, ``"argument"`` or
-            ``"never"``.
+        cause: ``"hit"``, ``"computing"``, ``"failed"``, ``"code"``, ``"removed"``, ``"expired"``, ``"refused"``,
+            ``"argument"`` or ``"never"``.
         differences: what differs from the nearest item.
         nearest: the item that comes closest; None when the function was never computed.
     """
@@ -133,9 +136,7 @@ def _of_same_key(store: Store, request: Request, known: list[Record]) -> Why:
             return Why(
                 "removed", f"Miss: version {newest.version} of {name} was set aside ({newest.cause}).", item
             )
-        return Why(
-            "removed", f"Miss: version {newest.version} of {name} cannot be used: its bytes are gone.", item
-        )
+        return _of_unused(request, item)
     ready = [record for record in known if record.status == Status.READY and record.code is not None]
     if not ready:
         return Why("never", f"Miss: {name} was never computed for these arguments with this code.")
@@ -143,6 +144,17 @@ def _of_same_key(store: Store, request: Request, known: list[Record]) -> Why:
     names = ", ".join(difference.name for difference in differences) or "code"
     sentence = f"Miss: version {ready[0].version} of {name} was made by other code; what differs: {names}."
     return Why("code", sentence, CacheItem(ready[0], store), differences)
+
+
+def _of_unused(request: Request, item: CacheItem) -> Why:
+    """Why a READY item of the right code is no hit."""
+    options, what = request.plan.options, f"version {item.version} of {request.plan.name}"
+    if not item.intact():
+        return Why("removed", f"Miss: {what} cannot be used: its bytes are gone.", item)
+    if not policy.is_fresh(item._record.ended, options.expires, time.time_ns() // 1000):  # noqa: SLF001 - microseconds
+        return Why("expired", f"Miss: {what} has expired: it was committed at {item.committed}.", item)
+    option = "validate" if options.best is None else "best"
+    return Why("refused", f"Miss: {what} is stored, but the function's `{option}` does not take it.", item)
 
 
 def _code_differences(store: Store, request: Request, record: Record) -> list[Difference]:

@@ -52,9 +52,7 @@ def compute(store: Store, request: Request, flight: Flight, above: int | None) -
         try:
             work.prepare()
         except OSError as error:
-            return run_uncached(
-                request, f"there is no place for the output ({error}); computed without the cache"
-            )
+            return run_uncached(request, no_place(request, error))
         return work.keep(work.run())
     finally:
         # Here, not in a function: a second Ctrl-C may strike any Python function at its first instruction. A
@@ -63,6 +61,18 @@ def compute(store: Store, request: Request, flight: Flight, above: int | None) -
         live_tokens.discard(token)
         if ours:  # else this is a fork of the process that claimed
             work.end()
+
+
+def no_place(request: Request, error: OSError) -> str:
+    """Why a function with output files is run without the cache.
+
+    Raises:
+        StoreError: it is not to be run then: it has ``on_store_error="raise"``.
+    """
+    message = f"there is no place for the output ({error})"
+    if request.plan.options.on_store_error == "raise":
+        raise StoreError(f"{request.plan.name}: {message}; it was not run", function=request.plan.name) from error
+    return f"{message}; computed without the cache"
 
 
 class Work:
@@ -212,14 +222,14 @@ class Work:
     def _keep_files(self, names: dict[str, str]) -> Any:
         staging, output = self._stage(), self._request.plan.output
         # What a hit looks at: a function may have left other files beside its one output.
-        size, digest = measure(os.path.join(staging.folder, names.get("", "")))
+        place = os.path.join(staging.folder, names.get("", ""))
+        size, digest = measure(place)
+        ext = os.path.splitext(place)[1].removeprefix(".") if os.path.isfile(place) else ""
         staging.publish()
         given = None if output is None else output.given(staging.final, names)
         # The caller gets these paths even if the claim was lost: nobody else writes there.
-        self._commit(
-            given,
-            Bytes(form=self._request.plan.form, size=size, digest=digest, filename=outputs.recorded(names)),
-        )
+        filename, form = outputs.recorded(names), self._request.plan.form
+        self._commit(given, Bytes(form=form, size=size, digest=digest, filename=filename, ext=ext or None))
         return given
 
     def _commit(self, value: Any, stored: Bytes) -> bool:
@@ -254,7 +264,9 @@ class Work:
         message = f"the result was computed, but could not be stored: {error or type(error).__name__}"
         if plan.options.on_store_error == "raise":
             raise StoreError(
-                f"{plan.name}: {message}; it is the attribute `value` of this error", value=given
+                f"{plan.name}: {message}; it is the attribute `value` of this error",
+                value=given,
+                function=plan.name,
             ) from error
         notices.warn_once(plan.name, type(error).__name__, f"{message}; it was returned")
         return given

@@ -97,8 +97,13 @@ def _async_generator() -> Any:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         items = dispatch(wrapper.__cachedeco__, args, kwargs, refresh=False)  # type: ignore[attr-defined]  # as above
         try:
-            async for item in items:
-                yield item
+            sent = None
+            while True:
+                try:
+                    item = await items.asend(sent)
+                except StopAsyncIteration:
+                    return
+                sent = yield item
         finally:
             await items.aclose()
 

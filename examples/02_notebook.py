@@ -21,7 +21,7 @@ import pandas as pd
 
 from cachedeco import Cache, ContentKey, cached
 
-parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+parser = argparse.ArgumentParser(description="Memoize in a notebook.")
 parser.add_argument("--cache", metavar="DIR", help="keep the cache there")
 options, _of_the_kernel = parser.parse_known_args()
 scratch = tempfile.TemporaryDirectory()

@@ -14,7 +14,7 @@ from types import CodeType, FunctionType, MethodType
 import xxhash
 
 from cachedeco.keys import closure, code_values, source
-from cachedeco.scripts import MAIN, remember_sender
+from cachedeco.scripts import MAIN, PROCESS, remember_sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,14 +117,14 @@ class Code:
                 text = source.captured(code.co_filename)
                 if text is not None:
                     texts[code.co_filename] = text
-        return {"function": self.function, "version": self.version, "texts": texts}
+        return {"function": self.function, "version": self.version, "texts": texts, "process": PROCESS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for filename, text in state["texts"].items():
             source.remember(filename, text, None)
         inner = closure.underlying(state["function"])
         if isinstance(inner, FunctionType) and _by_value(inner):
-            remember_sender(inner)
+            remember_sent(inner, state["process"])
         Code.__init__(self, state["function"], version=state["version"])
 
 

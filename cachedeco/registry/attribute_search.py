@@ -36,8 +36,9 @@ def condition(attrs: Mapping[str, Any]) -> Condition | None:
     Args:
         attrs: name -> value, or name with an operator behind it (``"batch>="``) -> value, or name -> a tuple
             of operator and value. Operators are ``= == != <> >= <= > <`` and, in tuples, ``("like", "a%")``,
-            ``("in", values)``, ``("between", low, high)``, ``("exists", True)``. A list of values finds any of
-            them; with ``!=`` none of them. A dict is a namespace with names of its own. ``"__and": False``
+            ``("in", values)``, ``("between", low, high)``, ``("exists", True)``.
+            A list of values finds any of them, with ``"batch!="`` none of them; ``("=", [1, 2])`` finds the list
+            itself. A dict is a namespace with names of its own. ``"__and": False``
             finds items that have any of the attributes.
 
     Raises:
@@ -69,10 +70,13 @@ def condition(attrs: Mapping[str, Any]) -> Condition | None:
 def _attribute(namespace: str | None, name: str, value: Any) -> Condition:
     """The condition on items that have one attribute as wanted."""
     leaf, operator = _split(name)
+    # In a tuple a list is a value itself, except behind "in".
+    any_of = isinstance(value, (list, set, frozenset))
     if isinstance(value, tuple):
         if operator is not None:
             raise OptionError(f"attrs: {name!r} has an operator already, and its value {value!r} another one")
         operator, value = _operator_of(leaf, value)
+        any_of = operator == "in"
     has = "IN"
     if operator == "exists":
         if not isinstance(value, bool):
@@ -80,7 +84,7 @@ def _attribute(namespace: str | None, name: str, value: Any) -> Condition:
         has = "IN" if value else "NOT IN"
         test: Condition = ("1", [])
     else:
-        test = _test(leaf, operator or "=", value)
+        test = _test(leaf, operator or "=", value, any_of=any_of)
     where, parameters = "name = ?", [leaf]
     if namespace is not None:
         where, parameters = "name = ? AND namespace = ?", [leaf, namespace]
@@ -116,7 +120,7 @@ def _operator_of(name: str, value: tuple[Any, ...]) -> tuple[str, Any]:
     return _COMPARE.get(word, word), rest[0]
 
 
-def _test(name: str, operator: str, value: Any) -> Condition:
+def _test(name: str, operator: str, value: Any, *, any_of: bool) -> Condition:
     """The condition on rows of the attribute table for one operator."""
     if operator == "between":
         bounds = value if isinstance(value, (list, tuple)) else ()
@@ -129,10 +133,11 @@ def _test(name: str, operator: str, value: Any) -> Condition:
         return "kind = 'str' AND value LIKE ?", [value]
     if operator == "in" and not isinstance(value, (list, tuple, set, frozenset)):
         raise OptionError(f"attrs: {name!r}: ('in', values) needs a list of values, not {value!r}")
-    several = operator == "in" or isinstance(value, (list, set, frozenset))
-    values: Collection[Any] = value if several else [value]
+    values: Collection[Any] = value if any_of else [value]
     if len(values) > MOST_VALUES:
-        raise OptionError(f"attrs: {name!r}: {len(values)} values at once; at most {MOST_VALUES} can be listed")
+        raise OptionError(
+            f"attrs: {name!r}: {len(values)} values at once; at most {MOST_VALUES} can be listed"
+        )
     if operator in {"=", "in"}:
         return _equals(name, values)
     if operator == "<>":

@@ -95,9 +95,9 @@ class Wanted:
 
 
 class Bytes:
-    """Where the bytes of a finished item are: what a commit records."""
+    """Where the bytes of a finished item are: what a commit records. Without an `ext` it stays what it was."""
 
-    __slots__ = ("digest", "filename", "form", "inline", "serializer", "size")
+    __slots__ = ("digest", "ext", "filename", "form", "inline", "serializer", "size")
 
     def __init__(
         self,
@@ -107,6 +107,7 @@ class Bytes:
         serializer: str | None = None,
         digest: bytes | None = None,
         filename: str | None = None,
+        ext: str | None = None,
         inline: bytes | None = None,
     ) -> None:
         self.form = form
@@ -114,6 +115,7 @@ class Bytes:
         self.size = size
         self.digest = digest
         self.filename = filename
+        self.ext = ext
         self.inline = inline
 
 
@@ -147,7 +149,7 @@ class Claims:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._known_codes: set[tuple[tuple[int, int] | None, bytes]] = set()
+        self._known_codes: set[tuple[str, bytes]] = set()
 
     def best(self, key: bytes, code: bytes, form: str, below: int) -> Hit | None:
         """The newest READY item that this code made, below a version, as the statement ``best`` gives it."""
@@ -213,14 +215,12 @@ class Claims:
         now = time.time_ns() // 1000
 
         # Of a registry that was removed, its successor knows nothing.
-        known_code = (owner.registry, wanted.code)
+        known_code = (owner.path, wanted.code)
 
         def work(con: Connection) -> Claim | None:
             if con.file != owner.registry:
                 return None  # removed since: who looks for the owner of this claim would not find it
-            for id_, other in con.execute(QUERIES["claims_of_owner"], (owner.id,)).fetchall():
-                if other not in owners.live_tokens:
-                    con.execute(QUERIES["fail"], ("abandoned", now, None, 1, id_, other))
+            _let_go_of_leaked(con, owner.id, now)
             if con.execute(QUERIES["running"], (wanted.key, wanted.scope)).fetchone() is not None:
                 return None
             if above is not None:
@@ -257,6 +257,7 @@ class Claims:
             stored.size,
             stored.digest,
             stored.filename,
+            stored.ext,
             time.time_ns() // 1000,
             duration,
             attempts,
@@ -311,6 +312,13 @@ class Claims:
     def trash(self, id_: int, cause: str) -> bool:
         """Take an item out of the sight of look-ups; whether it was not so already."""
         return bool(self._pool.write(lambda con: con.execute(QUERIES["trash"], (cause, id_)).rowcount))
+
+
+def _let_go_of_leaked(con: Connection, owner_id: int, now: int) -> None:
+    """Fail the claims of this process that have no writer: Ctrl-C struck between their commit and their end."""
+    for id_, token in con.execute(QUERIES["claims_of_owner"], (owner_id,)).fetchall():
+        if token not in owners.live_tokens:
+            con.execute(QUERIES["fail"], ("abandoned", now, None, 1, id_, token))
 
 
 def new_token() -> bytes:

@@ -78,8 +78,8 @@ INSERT OR IGNORE INTO codes (digest, parts) VALUES (?, ?)
 
 -- name: commit
 -- Touches a row only while it is still this token's claim: a zombie's late commit finds none.
-UPDATE items SET status = 3, form = ?, serializer = ?, size = ?, digest = ?, filename = ?, ended = ?,
-    duration = ?, attempts = ?
+UPDATE items SET status = 3, form = ?, serializer = ?, size = ?, digest = ?, filename = ?, ext = coalesce(?, ext),
+    ended = ?, duration = ?, attempts = ?
 WHERE id = ? AND token = ? AND status = 1
 
 -- name: insert_inline

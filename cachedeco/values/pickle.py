@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sys import getsizeof, modules
 
-from cachedeco.scripts import has_senders, own_name
+from cachedeco.scripts import has_sent, own_name
 from cachedeco.values.contract import Parts, Whole
 from cachedeco.values.reading import read_open
 from cachedeco.values.reducers import dispatch_table
@@ -20,7 +20,7 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from io import FileIO
     from pickle import PickleBuffer
     from typing import Any
@@ -170,4 +170,4 @@ def _may_be_of_script(head: bytes | bytearray | memoryview) -> bool:
             b"" if name == b"__main__" or len(name) > _SHORT_TEXT else _TEXT % (len(name), name),
         )
     wanted = _script[1]
-    return has_senders() or bool(wanted and wanted in (bytes(head) if type(head) is memoryview else head))
+    return has_sent() or bool(wanted and wanted in (bytes(head) if type(head) is memoryview else head))

@@ -30,10 +30,12 @@ class ScriptPickler(Pickler):
         """Name what is the script's own, or came from it by value; leave everything else to pickle."""
         if not isinstance(value, (type, FunctionType)) or value.__module__ not in MAIN:
             return NotImplemented
-        found = find_by_name("__main__", value.__qualname__)
-        if "<" in value.__qualname__ or not (found is None or found is value):
+        script, name = module_name(value), value.__qualname__
+        own = find_by_name("__main__", name)
+        # A worker may have imported the script, and all the same get its classes by value.
+        if "<" in name or (own is not value and find(script, name) not in (None, value)):
             return NotImplemented  # pickle refuses it, and says why
-        return named, (module_name(value), value.__qualname__)
+        return named, (script, name)
 
 
 class ScriptUnpickler(Unpickler):

@@ -7,6 +7,7 @@ at the end: "r", length, pickle of what the generator returned
 
 from __future__ import annotations
 
+from os import SEEK_END
 from struct import Struct
 
 from cachedeco.values.contract import DamagedError
@@ -15,7 +16,7 @@ from cachedeco.values.pickle import PickleSerializer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Any, BinaryIO
+    from typing import Any, BinaryIO, Self
 
 NAME = "stream"
 EXT = ".stream"
@@ -49,27 +50,73 @@ def end(file: BinaryIO, returned: object) -> None:
     _write(file, _RETURNED, returned)
 
 
-def read(file: BinaryIO) -> Generator[Any, None, Any]:
-    """Give the items one at a time; what the generator returned is the value of the `StopIteration`.
+class Reader:
+    """A stored stream, read one item at a time.
+
+    Args:
+        file: at its beginning; closed by `close` or at the end of a ``with`` block.
+
+    Attributes:
+        value: the current item; at the end, what the generator returned.
+        over: whether there is no item any more.
 
     Raises:
         DamagedError: the file is not a whole stream.
         UnloadableError: an item's class cannot be imported.
     """
-    if file.read(len(MAGIC)) != MAGIC:
-        raise DamagedError("this is not a stream of items")
-    while True:
-        header = file.read(_FRAME.size)
+
+    __slots__ = ("_file", "_size", "over", "value")
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, SEEK_END)
+        self.value: Any = None
+        self.over = False
+        file.seek(0)
+        if file.read(len(MAGIC)) != MAGIC:
+            raise DamagedError("this is not a stream of items")
+        self.advance()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def advance(self) -> None:
+        """Go to the next item, or to the end; raises what the constructor raises."""
+        self.value = None  # two items are never in memory at once
+        header = self._file.read(_FRAME.size)
         if len(header) != _FRAME.size:
             raise DamagedError("the stream of items is cut off")
         kind, length = _FRAME.unpack(header)
-        data = file.read(length)
-        if len(data) != length or kind not in {_ITEM, _RETURNED}:
+        if kind not in {_ITEM, _RETURNED} or length > self._size - self._file.tell():
             raise DamagedError("the stream of items is cut off or overwritten")
-        value = _pickle.unpack(bytearray(data))
-        if kind == _RETURNED:
-            return value
-        yield value
+        data = bytearray(length)
+        with memoryview(data) as view:
+            read = 0
+            while read < length:
+                count = self._file.readinto(view[read:])  # type: ignore[attr-defined]  # files of bytes have it
+                if not count:
+                    raise DamagedError("the stream of items is cut off")
+                read += count
+        self.value = _pickle.unpack(data)
+        self.over = kind == _RETURNED
+
+
+def read(file: BinaryIO) -> Generator[Any, None, Any]:
+    """Give the items of a stream one at a time, then close the file; returns what the generator returned.
+
+    Raises:
+        DamagedError: the file is not a whole stream.
+        UnloadableError: an item's class cannot be imported.
+    """
+    with file:
+        reader = Reader(file)
+        while not reader.over:
+            yield reader.value
+            reader.advance()
+        return reader.value
 
 
 def _write(file: BinaryIO, kind: bytes, value: object) -> None:

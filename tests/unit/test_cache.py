@@ -144,7 +144,7 @@ def test_an_item_has_a_path_to_write_to(cache):
 
 
 @pytest.mark.parametrize(
-    ("filename", "ext"), [("a.csv", "csv"), ("a.tar.gz", "gz"), ("a", None), (".hidden", None)]
+    ("filename", "ext"), [("a.csv", "csv"), ("a.tar.gz", "tar.gz"), ("a", None), (".hidden", None)]
 )
 def test_the_extension_is_that_of_the_file_name(cache, filename, ext):
     """Unless another one is given."""
@@ -160,6 +160,9 @@ def test_the_extension_is_that_of_the_file_name(cache, filename, ext):
 @pytest.mark.parametrize("option", ["filename", "ext"])
 def test_a_name_stays_inside_its_folder(cache, option, name):
     """And fits a file system; nothing is recorded otherwise."""
+    if option == "ext" and name in {"", "."}:
+        assert make(cache, ext=name).ext is None
+        return
     with pytest.raises(OptionError, match=option):
         make(cache, **{option: name})
     assert len(cache) == 0
@@ -335,7 +338,7 @@ def test_a_key_that_contradicts_uri_and_params_is_refused(cache):
 @pytest.mark.parametrize("status", ["READY", 77, [99], "x", 1.5], ids=repr)
 def test_a_status_that_does_not_exist_is_refused(cache, status):
     """With the argument's name and what would do."""
-    with pytest.raises(OptionError, match=r"status=.*Status\.READY"):
+    with pytest.raises(OptionError, match=r"status=.*READY 3"):
         cache.search(status=status)
 
 

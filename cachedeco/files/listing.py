@@ -1,0 +1,27 @@
+"""What lies in a cache folder, whatever the registry says."""
+
+from __future__ import annotations
+
+import os
+
+
+def item_folders(folder: str) -> dict[str, str]:
+    """The folders of items: name -> absolute path. What else lies there is passed over.
+
+    Args:
+        folder: the cache folder.
+    """
+    found: dict[str, str] = {}
+    top = os.path.join(folder, "items")
+    for first in _folders(top):
+        for entry in _folders(first.path):
+            found[entry.name] = entry.path
+    return found
+
+
+def _folders(path: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            return [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []  # deleted by somebody meanwhile, or never made

@@ -1,0 +1,194 @@
+"""Looking for items: by key, by what is known of them, by what lies in the folder."""
+
+from __future__ import annotations
+
+from cachedeco import search
+from cachedeco.errors import OptionError
+from cachedeco.item import CacheItem
+from cachedeco.record import MISSING
+from cachedeco.registry.items import VISIBLE, Filter
+from cachedeco.status import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from cachedeco.record import Missing, Record
+    from cachedeco.search import Moment, Statuses
+    from cachedeco.store import Store
+
+
+class Finding:
+    """The part of `Cache` that changes nothing.
+
+    Attributes:
+        path: absolute path of the folder.
+        mode: what a miss does.
+        store: the rooms of the folder.
+    """
+
+    path: str
+    mode: str
+    store: Store
+
+    def best(
+        self,
+        uri: str,
+        params: Mapping[str, Any] | None = None,
+        status: Statuses = Status.READY,
+        newer_than: Moment | None = None,
+        older_than: Moment | None = None,
+    ) -> CacheItem | None:
+        """The newest version of a key; None when there is none.
+
+        With the default status, it is the newest one whose value or file is there, whatever code made it. Of
+        a cached function, the uri is ``py://module/function`` unless it has another one, and the params are
+        all its arguments.
+
+        Args:
+            uri: names the family of results.
+            params: the named values; None is the same as none of them.
+            status: one of these.
+            newer_than: made after this time.
+            older_than: made before this time.
+
+        Raises:
+            KeyingError: a parameter cannot be part of a key.
+        """
+        given = dict(params or {})
+        times = {"newer_than": newer_than, "older_than": older_than}
+        for record in reversed(self._records("best", uri=uri, params=given, status=status, **times)):
+            item = CacheItem(record, self.store)
+            if record.status != Status.READY or item.intact():
+                return item
+        return None
+
+    def search(  # noqa: PLR0917 - promised by position
+        self,
+        uri: str | None = None,
+        params: Mapping[str, Any] | Missing | None = MISSING,
+        status: Statuses | None = None,
+        version: int | Iterable[int] | None = None,
+        newer_than: Moment | None = None,
+        older_than: Moment | None = None,
+        ext: str | Missing | None = MISSING,
+        label: str | Missing | None = MISSING,
+        filename: str | Missing | None = MISSING,
+        key: str | None = None,
+        attrs: Mapping[str, Any] | None = None,
+        *,
+        include_removed: bool = False,
+        function: str | Missing | None = MISSING,
+    ) -> list[CacheItem]:
+        """The items that match everything given, oldest first.
+
+        Args:
+            uri: exactly this one.
+            params: exactly these; needs `uri`. Left out: any.
+            status: one of these. Default: all but TRASH and DELETED.
+            version: one of these; -1 for the newest of each key.
+            newer_than: made after this time, a datetime or a text in ISO format. Without a zone it is local time.
+            older_than: made before this time.
+            ext: exactly this extension; None for items without one.
+            label: exactly this label; None for items without one.
+            filename: exactly this name; None for items without one.
+            key: 32 hex digits.
+            attrs: attributes: name -> value. ``{"batch": 2}`` finds 2 and 2.0; ``{"batch": [1, 2]}`` either;
+                ``{"batch>=": 2}`` or ``{"batch": (">=", 2)}`` compares with ``= != <> >= <= > <``; further
+                ``("like", "a%")``, ``("in", [1, 2])``, ``("between", 1, 5)``, ``("exists", True)``; ``{"lab": {"city":
+                "Bonn"}}`` looks in a namespace; ``"__and": False`` finds items that have any of them.
+            include_removed: also TRASH and DELETED.
+            function: module and qualified name of the function; None for items made by hand.
+
+        Raises:
+            OptionError: the arguments contradict each other, or one is not what it should be.
+            KeyingError: a parameter cannot be part of a key.
+        """
+        found = self._records(
+            "search",
+            uri=uri,
+            params=params,
+            status=status,
+            version=version,
+            newer_than=newer_than,
+            older_than=older_than,
+            ext=ext,
+            label=label,
+            filename=filename,
+            key=key,
+            attrs=attrs,
+            include_removed=include_removed,
+            function=function,
+        )
+        return [CacheItem(record, self.store) for record in found]
+
+    def by_attrs(self, attrs: Mapping[str, Any]) -> set[int]:
+        """Numbers of the items that have these attributes, as `CacheItem.id` has them.
+
+        Args:
+            attrs: see `search`.
+
+        Raises:
+            OptionError: an operator does not exist, or does not fit its value.
+        """
+        return {record.id for record in self._records("by_attrs", attrs=attrs)}
+
+    def by_key(self, key: str, version: int | None = None) -> CacheItem | None:
+        """The item of a key and version; None when there is none.
+
+        Args:
+            key: 32 hex digits, or a ``version_id``, which names the version too.
+            version: default the newest that is not in the trash.
+        """
+        if version is None and "-" in key:
+            key, _, digits = key.partition("-")
+            if not digits.isdecimal():
+                raise OptionError(f"by_key({key}-{digits}): a version_id is 32 hex digits, '-' and a number")
+            version = int(digits)
+        found: list[Record] = self.store.items.search(
+            Filter(
+                key=search.key_bytes(key),
+                version=(-1,) if version is None else (version,),
+                status=VISIBLE if version is None else tuple(Status),
+            )
+        )
+        return CacheItem(found[-1], self.store) if found else None
+
+    def contents(self) -> dict[str, dict[str, Any]]:
+        """What the registry and the folder have, together.
+
+        Returns:
+            ``version_id`` of each item -> ``item``, ``status``, ``filename``, ``size`` as recorded, and ``path`` of its
+            folder on disk, None if there is none. A folder that no item has stands under its own name, with
+            its ``path`` and None for the rest.
+        """
+        from cachedeco.files.listing import item_folders
+
+        # The folder first: what is written in between is then an item without a folder, not the reverse.
+        folders = item_folders(self.path)
+        found: dict[str, dict[str, Any]] = {}
+        for record in self._records("contents", include_removed=True):
+            item = CacheItem(record, self.store)
+            facts = {"item": item, "status": record.status, "filename": record.filename, "size": record.size}
+            found[item.version_id] = {**facts, "path": folders.pop(f"{item.version_id}-{record.token}", None)}
+        nothing = dict.fromkeys(("item", "status", "filename", "size"))
+        return found | {name: {**nothing, "path": path} for name, path in folders.items()}
+
+    @property
+    def free_space(self) -> int:
+        """Bytes that can still be written to the disk that the cache is on."""
+        import shutil
+
+        return shutil.disk_usage(self.path).free
+
+    def does_it_fit(self, size: int) -> bool:
+        """Whether so many bytes can still be written to the disk that the cache is on."""
+        return size <= self.free_space
+
+    def _records(self, verb: str, **conditions: Any) -> list[Record]:
+        return self.store.items.search(search.wanted(verb, **conditions))
+
+    def _check_writable(self, verb: str) -> None:
+        if self.mode == "read-only":
+            raise OptionError(f"{verb} would write to the cache, which has mode='read-only'")

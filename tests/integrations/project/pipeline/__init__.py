@@ -1,0 +1,3 @@
+"""A pipeline of a user."""
+
+from __future__ import annotations
