@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 
 from cachedeco.errors import MissingOutputError, OptionError, StatusError
@@ -9,6 +10,7 @@ from cachedeco.files.staging import digest_of, measure, size_in
 from cachedeco.outputs import read_names
 from cachedeco.status import MOVES, Status
 from cachedeco.values import table
+from cachedeco.values.stream import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,6 +201,8 @@ class CacheItem:
     def load(self) -> Any:
         """Load the stored value; for an output file or folder its path, for several a dict of paths.
 
+        Of a generator it is an iterator over the items.
+
         Raises:
             StatusError: it is not READY, or was made by hand and has no file.
             OSError: its file is gone.
@@ -213,8 +217,10 @@ class CacheItem:
             return {
                 name: self.path / file for name, file in read_names("files", record.filename or "").items()
             }
-        serializer = table.get(record.serializer or "")
         inline = self._store.items.inline(record.id) if record.filename is None else None
+        if record.form == "stream":
+            return read(open(str(self.path), "rb") if inline is None else io.BytesIO(inline))  # noqa: SIM115 - closed there
+        serializer = table.get(record.serializer or "")
         return serializer.load(str(self.path)) if inline is None else serializer.unpack(inline)
 
     def open(

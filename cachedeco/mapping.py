@@ -99,7 +99,7 @@ class Calls:
         if executor is not None:
             yield from _through_executor(executor, tasks)
         elif n_jobs is not None and n_jobs != 1 and tasks:
-            from joblib import Parallel, delayed
+            from joblib import Parallel, delayed  # type: ignore[import-untyped]  # it has no types
 
             parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
             yield from parallel(delayed(_try)(*task) for task in tasks)

@@ -11,11 +11,11 @@ from cachedeco.keys.arguments import Binder, Selection
 from cachedeco.keys.code import Code
 from cachedeco.keys.describe import describe
 from cachedeco.keys.key import make_key
-from cachedeco.keys.signature import name_of
 from cachedeco.keys.uri import Uri
 from cachedeco.outputs import Output, parameter_of
 from cachedeco.record import OUTPUT
 from cachedeco.registry.attributes import encode
+from cachedeco.scripts import module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Plan:
         self.default_cache = default_cache
         self.make_item = make_item
         binder = Binder(function)
-        self.name = name_of(binder.function)
+        self.name = f"{module_name(binder.function)}.{binder.function.__qualname__}"
         self.bind = binder.bind
         parameter = parameter_of(options.output)
         _check_output(binder, parameter)

@@ -6,6 +6,7 @@ import sys
 
 from cachedeco.errors import RetryError
 from cachedeco.item import CacheItem
+from cachedeco.scripts import own_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def _function(name: str) -> Callable[..., Any]:
     for split in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:split])
         try:
-            found: Any = sys.modules.get(module_name) or import_module(module_name)
+            own = "__main__" if module_name == own_name() else module_name
+            found: Any = sys.modules.get(own) or import_module(own)
         except ModuleNotFoundError:
             continue
         try:

@@ -84,8 +84,13 @@ def _attempt(request: Request, folder: str | None) -> Any:
 
 
 async def _attempt_async(request: Request, folder: str | None) -> Any:
-    kwargs = _prepare(request, folder)
-    return _taken(request, folder, await request.plan.function(*request.args, **kwargs))
+    if folder is None:
+        return await request.plan.function(*request.args, **_prepare(request, folder))
+    # Emptying a folder and moving files into it can take long. Who awaits has loaded asyncio.
+    from cachedeco.threads_async import in_thread
+
+    kwargs = await in_thread(_prepare, request, folder)
+    return await in_thread(_taken, request, folder, await request.plan.function(*request.args, **kwargs))
 
 
 def _prepare(request: Request, folder: str | None) -> dict[str, Any]:

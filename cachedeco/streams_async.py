@@ -7,8 +7,8 @@ Notes:
 
 from __future__ import annotations
 
-from cachedeco.call_async import in_thread
 from cachedeco.streams import StreamCall
+from cachedeco.threads_async import in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

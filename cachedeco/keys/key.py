@@ -68,11 +68,8 @@ def _lay_out(uri: str, order: tuple[str, ...]) -> Layout:
             raise KeyingError(f"the name {name!r} of a parameter is not a str", path=str(name))
     names = sorted(order)
     head = marshal.dumps((_SCHEMES, uri, *names), plain.MARSHAL)
-    values_of: Callable[[Mapping[str, object]], tuple[object, ...]]
-    if len(names) > 1:
-        values_of = itemgetter(*names)
-    else:
-        values_of = partial(_few_values, names)
+    # An itemgetter of one name gives its value instead of a tuple.
+    values_of = itemgetter(*names) if len(names) > 1 else partial(_few_values, names)
     if len(_layouts) >= _LAYOUTS_KEPT:
         _layouts.clear()
     layout = _layouts[uri, order] = head, values_of

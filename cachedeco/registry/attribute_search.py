@@ -34,12 +34,11 @@ def condition(attrs: Mapping[str, Any]) -> Condition | None:
     """The condition on items ``i`` that have the wanted attributes; None when nothing is wanted.
 
     Args:
-        attrs: name -> value, or name with an operator behind it (``"batch>="``) -> value, or name -> a tuple
-            of operator and value. Operators are ``= == != <> >= <= > <`` and, in tuples, ``("like", "a%")``,
-            ``("in", values)``, ``("between", low, high)``, ``("exists", True)``.
-            A list of values finds any of them, with ``"batch!="`` none of them; ``("=", [1, 2])`` finds the list
-            itself. A dict is a namespace with names of its own. ``"__and": False``
-            finds items that have any of the attributes.
+        attrs: name -> value, or name with an operator behind it (``"batch>="``) -> value, or name -> a tuple of
+            operator and value. Operators are ``= == != <> >= <= > <`` and, in tuples, ``("like", "a%")``,
+            ``("in", values)``, ``("between", low, high)``, ``("exists", True)``. A list of values finds any of
+            them, with ``"batch!="`` none of them; ``("=", [1, 2])`` finds the list itself. A dict is a namespace
+            with names of its own. ``"__and": False`` finds items that have any of the attributes.
 
     Raises:
         OptionError: an operator is not one of these, or does not fit its value.
@@ -184,7 +183,7 @@ def _order(name: str, operator: str, value: Any) -> Condition:
     if kind not in {"int", "float", "long"}:
         return f"(kind = '{kind}' AND value {operator} ?)", [stored]
     infinite = kind == "float" and stored - stored != 0
-    if not infinite and (kind == "long" or abs(stored) >= _INTEGERS_END):
+    if not infinite and (kind == "long" or (kind == "float" and abs(stored) >= _INTEGERS_END)):
         raise OptionError(f"attrs: {name!r}: {operator} compares numbers of at most 64 bits, not {value!r}")
     # An integer that has more bits is stored as text: above or below all others by its sign.
     beyond = "LIKE '-%'" if operator in {"<", "<="} else "NOT LIKE '-%'"

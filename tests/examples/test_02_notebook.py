@@ -96,7 +96,7 @@ def test_a_new_kernel_finds_everything(kernels, computed):
 def test_results_are_those_of_pandas(kernels):
     """What is stored is what the functions compute."""
     with Cache(kernels.cache) as cache:
-        shares = cache.search("py://02_notebook/late_by", function="__main__.late_by")
+        shares = cache.search("py://02_notebook/late_by", function="02_notebook.late_by")
         (late,) = [item.load() for item in shares if item.params["column"] == "carrier"]
         assert len(cache) == 9
     assert (late.idxmin(), late.idxmax(), len(late)) == ("HA", "F9", 16)

@@ -84,6 +84,13 @@ def test_one_file_has_the_rows_of_its_airport(done, weather):
     assert len(rows_of(file)) == sum(row["origin"] == "JFK" for row in weather)
 
 
+def test_files_are_found_by_their_extension(done):
+    """One file has its own; several together and a folder have none."""
+    with Cache(done.cache) as cache:
+        assert [item.filename for item in cache.search(ext="csv")] == ["weather_JFK.csv"]
+        assert [item.filename for item in cache.search(ext="zip")] == ["all_months.zip"]
+
+
 def test_several_files_lie_in_one_folder(done):
     """A table of every day and a plot."""
     folder = path_of(done, "days")

@@ -14,5 +14,5 @@ class Shape:
 
 
 if __name__ == "__main__":
-    (item,) = Cache().search(function="__main__.grown")
+    (item,) = (item for item in Cache().search() if item.function.endswith(".grown"))
     print(json.dumps(outcome(item.load)))

@@ -260,7 +260,7 @@ WORDING = re.compile(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
             lambda name: name.rstrip("=<>! ")
         ),
-        st.text(st.characters(exclude_categories=["Cs"])) | st.integers() | st.none(),
+        st.text(st.characters(exclude_categories=["Cs"])) | st.integers(-(2**62), 2**62),
         max_size=3,
     )
 )
