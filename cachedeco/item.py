@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import os
 
-from cachedeco.errors import MissingOutputError, OptionError, StatusError
-from cachedeco.files.staging import digest_of, measure, size_in
+from cachedeco.errors import OptionError, StatusError
+from cachedeco.files.staging import size_in
 from cachedeco.outputs import read_names
-from cachedeco.status import MOVES, Status
+from cachedeco.status import Status
 from cachedeco.values import table
 from cachedeco.values.stream import read
 
@@ -214,12 +214,11 @@ class CacheItem:
         if record.form == "file":
             return self.path
         if record.form == "files" and self.path is not None:
-            return {
-                name: self.path / file for name, file in read_names("files", record.filename or "").items()
-            }
+            names = read_names("files", record.filename or "")
+            return {name: self.path / file for name, file in names.items()}
         inline = self._store.items.inline(record.id) if record.filename is None else None
         if record.form == "stream":
-            return read(open(str(self.path), "rb") if inline is None else io.BytesIO(inline))  # noqa: SIM115 - closed there
+            return read(open(str(self.path), "rb") if inline is None else io.BytesIO(inline))
         serializer = table.get(record.serializer or "")
         return serializer.load(str(self.path)) if inline is None else serializer.unpack(inline)
 
@@ -250,7 +249,7 @@ class CacheItem:
         if self.status != Status.READY:
             raise StatusError(f"{self!r} is not READY, so there is nothing to open")
         path = self.path
-        if path is None or self._record.form in {"value", "files"} or path.is_dir():
+        if path is None or self._record.form not in {None, "file"} or path.is_dir():
             raise OptionError(f"{self!r} is not one file; load() gives its value or paths")
         from cachedeco.files.opener import Opener
 
@@ -324,50 +323,15 @@ class CacheItem:
 
     def _move(self, after: Status, error: str | None) -> None:
         record = self._refreshed()
-        before = record.status = self.status
-        if before == after:
+        if self.status == after:
             return
         if after in {Status.TRASH, Status.DELETED}:
             self.remove(disk=after == Status.DELETED)
             return
-        if before == Status.TRASH:
-            raise StatusError(f"{self!r} cannot become {after.name}; restore() makes it what it was")
-        if after not in MOVES[before]:
-            raise StatusError(f"{self!r} cannot become {after.name}")
-        from cachedeco import held, log
+        from cachedeco.moves import move
 
-        claimed = held.is_by_hand(record)
-        if not (held.is_ours(record) if claimed else record.owner is None):
-            raise StatusError(f"{self!r} is another process's or a running call's; only that one can end it")
-        size, digest = self._measured() if after == Status.READY else (None, None)
-        if claimed and after == Status.READY and digest is None:
-            raise MissingOutputError(
-                f"{self!r} cannot become READY without its file; write it to {self.path}"
-            )
-        if not claimed:
-            done = self._store.items.move(record.id, before, after, size=size, digest=digest, error=error)
-        elif after == Status.READY and size is not None and digest is not None:
-            done = held.commit(self._store, record, size, digest)
-        else:
-            done = held.fail(self._store, record, error)
-        if not done:
-            raise StatusError(f"{self!r} was changed by somebody else just now")
+        move(self._store, record, after, error, repr(self))
         self._refreshed()
-        log.debug("%s is %s", self.version_id, after.name)
-
-    def _measured(self) -> tuple[int, bytes] | tuple[None, None]:
-        """Size and digest of its file or folder, made read-only; none if there is none."""
-        if self.path is None or not os.path.lexists(self.path):
-            return None, None
-        place = str(self.path)
-        if os.path.islink(place):
-            raise StatusError(
-                f"{place} is a link; what is READY is in the cache itself: Cache.move_in copies it"
-            )
-        from cachedeco.files.intake import protect
-
-        protect(place)
-        return measure(self._folder()) if os.path.isdir(place) else digest_of(place)
 
     def _size_now(self) -> int | None:
         if self.path is None:

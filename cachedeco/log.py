@@ -5,7 +5,8 @@ it is not imported here either: that would cost more than a hit.
 
 Examples:
     >>> import logging
-    >>> logging.getLogger("cachedeco").setLevel(logging.DEBUG)
+    >>> logging.getLogger("cachedeco").isEnabledFor(logging.ERROR)
+    True
 """
 
 from __future__ import annotations

@@ -119,6 +119,7 @@ class Making(Finding):
 
         Examples:
             >>> import tempfile
+            >>> from cachedeco import Cache
             >>> with tempfile.TemporaryDirectory() as folder, Cache(folder) as cache:
             ...     item = cache.best_or_new("demo://report", filename="report.txt")
             ...     if item.status != Status.READY:
@@ -216,9 +217,13 @@ class Making(Finding):
 
         from cachedeco import held
 
-        item = CacheItem(self._made(claim.id), self.store)
-        # At the end of the process the lock of its owner says the same.
-        weakref.finalize(item, held.abandon, self.store, claim.token).atexit = False
+        try:
+            item = CacheItem(self._made(claim.id), self.store)
+            # At the end of the process the lock of its owner says the same.
+            weakref.finalize(item, held.abandon, self.store, claim.token).atexit = False
+        except BaseException:
+            held.abandon(self.store, claim.token)
+            raise
         return item
 
     def _made(self, id_: int) -> Record:

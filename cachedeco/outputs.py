@@ -178,7 +178,7 @@ def _move_in(folder: str, returned: Any, function: str) -> str:
 
 def _found(folder: str, returned: Any) -> str:
     """The absolute path of what a function returned; raises for what must not be moved."""
-    given = os.fspath(returned)
+    given: str | bytes = os.fspath(returned)
     if isinstance(given, bytes):
         raise TypeError("paths are text, not bytes")
     path = os.path.abspath(given)

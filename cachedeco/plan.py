@@ -187,7 +187,8 @@ class Plan:
         self.name = f"{module_name(binder.function)}.{binder.function.__qualname__}"
         self.bind = binder.bind
         parameter = parameter_of(options.output)
-        _check_output(binder, parameter)
+        _check_output(self.name, binder, parameter)
+        _check_name(self.name, options)
         self.selection = Selection(binder, params=options.params, ignore=options.ignore, output=parameter)
         self.output = None if options.output is None else Output(options.output, binder, self.selection)
         self.uri = Uri(function, options.uri, self.selection)
@@ -236,14 +237,24 @@ def _check_kind(kind: str, options: Options) -> None:
             raise OptionError(f"retry={type(options.retry).__name__}(...): this function needs a {wanted}")
 
 
-def _check_output(binder: Binder, parameter: str | None) -> None:
+def _check_output(function: str, binder: Binder, parameter: str | None) -> None:
     """Refuse a parameter that waits for an output file which no option asks for."""
     for name in binder.names:
         if name != parameter and binder.default(name) is OUTPUT:
             raise OptionError(
-                f"{name_of(binder.function)}: its parameter {name!r} has the default OUTPUT, but gets no path; "
+                f"{function}: its parameter {name!r} has the default OUTPUT, but gets no path; "
                 'give the file a name: @cached(output="name.ext"), with the parameter `output: Path = OUTPUT`'
             )
+
+
+def _check_name(function: str, options: Options) -> None:
+    """Refuse a lambda that nothing tells from the others of its module: neither its name nor its code."""
+    told_by_code = options.code_version is None and options.on_code_change in {"recompute", "raise"}
+    if function.endswith("<lambda>") and options.uri is None and not told_by_code:
+        raise OptionError(
+            f"{function}: with code_version= or on_code_change={options.on_code_change!r} the code does not tell a lambda "
+            "from others of its module; give it a name of its own with uri=, or write it with def"
+        )
 
 
 _COROUTINE = 0x80

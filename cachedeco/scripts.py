@@ -31,7 +31,8 @@ _modules: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 # The functions that came by value, the newest last, and the processes that they came from. Their globals have
 # the classes that they use.
 _sent: WeakKeyDictionary[FunctionType, bytes] = WeakKeyDictionary()
-_last_script: list[str] = []
+last_script: list[str] = []
+"""The script of the newest of them; empty where nothing came by value."""
 
 
 def main_name(names: Mapping[str, object]) -> str:
@@ -72,9 +73,9 @@ def module_name(named: Any) -> str:
     names = script_of(named)
     if names is None:
         # A class that came by value and has no function that knows the script: an enumeration, say.
-        if not _last_script:
+        if not last_script:
             return own_name()
-        found = _last_script[0]
+        found = last_script[0]
     else:
         found = main_name(names)
     if isinstance(named, type):
@@ -110,12 +111,7 @@ def remember_sent(function: FunctionType, process: bytes) -> None:
         process: the `PROCESS` that it came from.
     """
     _sent[function] = process
-    _last_script[:] = [main_name(function.__globals__)]
-
-
-def has_sent() -> bool:
-    """Tell whether a function of a script has come here by value."""
-    return bool(_last_script)
+    last_script[:] = [main_name(function.__globals__)]
 
 
 def named(script: str, qualname: str) -> object:
@@ -142,21 +138,28 @@ def named(script: str, qualname: str) -> object:
 
 def find(script: str, qualname: str) -> object:
     """Return what `named` does, or None."""
-    # What came by value first: it is what the function that gets the value knows by this name.
+    own = find_by_name("__main__", qualname) if own_name() == script else None
+    if own is not None and sys.modules["__main__"].__name__ == "__main__":
+        return own
+    # A spawned worker may have imported the script, and all the same get functions with its classes by value.
     found = _find_sent(script, qualname)
     if found is None:
-        own = find_by_name("__main__", qualname)
-        met = [
-            cls
-            for cls, name in tuple(_modules.items())
-            if cls.__qualname__ == qualname and name == script and cls is not own
-        ]
-        found = met[0] if len(met) == 1 else None
-    if found is None and own_name() == script:
-        found = find_by_name("__main__", qualname)
+        found = _find_met(script, qualname, own)
+    if found is None:
+        found = own
     if found is None and script not in MAIN:
         found = find_by_name(script, qualname)
     return found
+
+
+def _find_met(script: str, qualname: str, own: object) -> object:
+    """Return the one class of that name that was met here, but for the script's own as this process has it."""
+    met = [
+        cls
+        for cls, name in tuple(_modules.items())
+        if cls.__qualname__ == qualname and name == script and cls is not own
+    ]
+    return met[0] if len(met) == 1 else None
 
 
 def _find_sent(script: str, qualname: str) -> object:

@@ -46,7 +46,8 @@ class Switches:
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self.disabled = int(environment.get(DISABLE_VARIABLE, "").lower() not in {"", "0", "false", "no", "off"})
+        wanted = environment.get(DISABLE_VARIABLE, "").lower()
+        self.disabled = int(wanted not in {"", "0", "false", "no", "off"})
         self.refresh = environment.get(REFRESH_VARIABLE) or None
         self._lock = threading.Lock()
 

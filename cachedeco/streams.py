@@ -112,7 +112,7 @@ class StreamCall:
             self._unusable(error)
             return
         try:
-            self._spool = tempfile.TemporaryFile(dir=self._store.folder)  # type: ignore[assignment]  # IO[bytes] is all that
+            self._spool = tempfile.TemporaryFile(dir=self._store.folder)
             layout.begin(self._spool)
         except OSError as error:
             self._unusable(error)

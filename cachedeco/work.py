@@ -71,7 +71,8 @@ def no_place(request: Request, error: OSError) -> str:
     """
     message = f"there is no place for the output ({error})"
     if request.plan.options.on_store_error == "raise":
-        raise StoreError(f"{request.plan.name}: {message}; it was not run", function=request.plan.name) from error
+        name = request.plan.name
+        raise StoreError(f"{name}: {message}; it was not run", function=name) from error
     return f"{message}; computed without the cache"
 
 

@@ -6,6 +6,7 @@ for everything else.
 
 from __future__ import annotations
 
+import io
 import sys
 
 from cachedeco.errors import CachedecoError
@@ -38,6 +39,8 @@ _MAGIC = (
 )
 _BZ2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")  # a block of data, or the end
 _BLOCK = 512  # bytes of a tar header
+_CHUNK = 1 << 20
+_PIECE = 1 << 11
 _CHECKSUM = slice(148, 156)
 
 
@@ -168,16 +171,69 @@ def _xz(file: BinaryIO) -> BinaryIO:
 
 
 def _zst(file: BinaryIO) -> BinaryIO:
-    import io
-
     library = _zstd_library()
     if library is None:
         raise MissingLibraryError("this file is compressed by zstd; to read it, install zstandard")
     if sys.version_info >= (3, 14):
         stream: BinaryIO = library.ZstdFile(file, "rb")
         return stream
-    reader = library.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
-    return io.BufferedReader(reader)
+    return io.BufferedReader(_Zstd(library, file))
+
+
+class _Zstd(io.RawIOBase):
+    """What a zstd file holds, with what the library lacks: noticing a cut, and going back by beginning anew."""
+
+    def __init__(self, library: Any, file: BinaryIO) -> None:
+        self._decompressor = library.ZstdDecompressor()
+        self._file = file
+        self._ready = memoryview(b"")
+        self._begin()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._fill()
+        data = self._ready[: len(buffer)]
+        self._ready = self._ready[len(data) :]
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == io.SEEK_END:
+            raise io.UnsupportedOperation("the end of what a zstd file holds is not known beforehand")
+        target = offset + (self._place if whence == io.SEEK_CUR else 0)
+        if target < self._place:
+            self._begin()
+        while self._place < target and self.read(min(target - self._place, _CHUNK)):
+            pass
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def _begin(self) -> None:
+        self._file.seek(0)
+        self._place = 0
+        self._ready = memoryview(b"")
+        self._rest = b""
+        self._frame: Any = None
+
+    def _fill(self) -> None:
+        """Decompress a piece: a small one, as it may become many times as large."""
+        while not self._ready and (piece := self._rest or self._file.read(_PIECE)):
+            if self._frame is None:
+                self._frame = self._decompressor.decompressobj()
+            self._ready = memoryview(self._frame.decompress(piece))
+            self._rest = b""
+            if self._frame.eof:
+                self._rest, self._frame = self._frame.unused_data, None
+        if not self._ready and self._frame is not None:
+            raise EOFError("it ends in the middle of a frame")
 
 
 def _zstd_library() -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cachedeco.registry.claims import Attribute
 
-_LONGEST_INTEGER = 63  # bits of an SQLite integer without its sign
+_INTEGERS_END = 1 << 63  # the first integer that SQLite cannot hold as one
 
 
 def encode(attrs: Mapping[str, Any]) -> list[Attribute]:
@@ -93,7 +93,7 @@ def encode_value(name: str, value: Any) -> tuple[str, Any]:  # noqa: PLR0911 - o
     if isinstance(value, bool):
         return "bool", int(value)
     if isinstance(value, int):
-        return ("int", int(value)) if value.bit_length() <= _LONGEST_INTEGER else ("long", str(int(value)))
+        return ("int", int(value)) if -_INTEGERS_END <= value < _INTEGERS_END else ("long", str(int(value)))
     if isinstance(value, float):
         # SQLite stores NaN as NULL.
         return ("float", float(value)) if value == value else ("nan", "nan")  # noqa: PLR0124 - false for NaN

@@ -85,7 +85,7 @@ class Filter:
         ):
             if value is not MISSING:
                 self._add(f"{column} IS ?", value)
-        wanted = None if attrs is None else condition(attrs)
+        wanted = None if attrs is None else condition(attrs, narrow=(uri, key, id) != (None, None, None))
         if wanted is not None:
             self._add(wanted[0], *wanted[1])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sys import getsizeof, modules
 
-from cachedeco.scripts import has_sent, own_name
+from cachedeco.scripts import last_script, own_name
 from cachedeco.values.contract import Parts, Whole
 from cachedeco.values.reading import read_open
 from cachedeco.values.reducers import dispatch_table
@@ -20,7 +20,7 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from io import FileIO
     from pickle import PickleBuffer
     from typing import Any
@@ -136,16 +136,20 @@ def _dump(
 
 
 def _unpack(data: bytes | bytearray | memoryview, *, given: bool) -> object:
-    head: bytes | bytearray | memoryview
-    buffers: list[memoryview]
+    main = modules["__main__"]
+    if main is not _script[0]:
+        _script[:] = main, _as_pickled(own_name())
     try:
         if data[0] == FIRST_BYTE:
-            head, buffers = data, []
+            head: bytes | bytearray | memoryview = data
+            buffers: Iterable[memoryview] = ()
+            text = data if type(data) is not memoryview else bytes(data)
         else:
             from cachedeco.values.frame import unframe
 
             head, buffers = unframe(data, given=given)
-        if _may_be_of_script(head):
+            text = bytes(head)
+        if last_script or _script[1] in text:
             from cachedeco.values.scripts import unpickler
 
             return unpickler(head, buffers).load()
@@ -156,18 +160,11 @@ def _unpack(data: bytes | bytearray | memoryview, *, given: bool) -> object:
         raise_unloadable(data, error)
 
 
-# The module of the script of this process, and its name as a pickle has it.
+def _as_pickled(name: str) -> bytes:
+    """A module's name as it is in the pickle of what the module has."""
+    text = name.encode("utf-8", "surrogatepass")
+    return _TEXT % (len(text), text) if len(text) <= _SHORT_TEXT else text
+
+
+# The script of this process, and its name as it is in a pickle.
 _script: list[Any] = [None, b""]
-
-
-def _may_be_of_script(head: bytes | bytearray | memoryview) -> bool:
-    """Whether a pickle may hold something that a script known here has under its own name."""
-    main = modules["__main__"]
-    if main is not _script[0]:
-        name = own_name().encode("utf-8", "surrogatepass")
-        _script[:] = (
-            main,
-            b"" if name == b"__main__" or len(name) > _SHORT_TEXT else _TEXT % (len(name), name),
-        )
-    wanted = _script[1]
-    return has_sent() or bool(wanted and wanted in (bytes(head) if type(head) is memoryview else head))

@@ -34,7 +34,7 @@ def no_calls():
 async def held(x=0):
     CALLS.append(x)
     GATE["entered"].set()
-    while not GATE["go"].is_set():
+    while not GATE["go"].is_set():  # noqa: ASYNC110 - set by a thread, or in another loop
         await asyncio.sleep(0.001)
     result = GATE["result"]
     if isinstance(result, BaseException):
@@ -192,7 +192,7 @@ def test_the_function_runs_in_the_callers_task_and_context(make):
         return asyncio.current_task()
 
     task = asyncio.run(main())
-    assert CALLS == [(task, "mine"), "mine"]
+    assert [(task, "mine"), "mine"] == CALLS
 
 
 # Computing once
@@ -310,7 +310,7 @@ def test_together_with_other_processes(make, cache):
         values, lag = asyncio.run(lag_of_crowd(crowd, process))
     assert values == ["from afar"] * 5
     assert not CALLS
-    assert lag < 0.25
+    assert lag < 0.5
 
 
 async def lag_of_crowd(crowd, process):
@@ -374,7 +374,10 @@ def test_cancelling_the_one_that_computes_lets_a_waiter_go_on(make):
 
     assert asyncio.run(crowd()) == ["value"] * 3
     assert CALLS == [1, 1]
-    assert [(item.status, item.cause) for item in f.items(1)] == [(Status.READY, None), (Status.FAILED, "abandoned")]
+    assert [(item.status, item.cause) for item in f.items(1)] == [
+        (Status.READY, None),
+        (Status.FAILED, "abandoned"),
+    ]
 
 
 def test_cancelling_releases_the_claim_for_other_processes(make, cache):
@@ -520,19 +523,30 @@ def test_a_task_group_that_fails_cancels_cleanly(make):
 # The loop
 
 
-def test_storing_and_loading_a_large_value_does_not_block_the_loop(make):
-    """100 MB take their time; the others go on."""
+def test_storing_and_loading_a_large_value_does_not_block_the_loop(make, monkeypatch):
+    """100 MB take their time; the others go on. Both are done in other threads than the loop's."""
     import numpy as np
 
-    f = make()
+    from cachedeco import hits
+    from cachedeco.work import Work
+
+    f, keep, load, threads = make(), Work.keep, hits.load, []
+
+    def noted(function):
+        return lambda *args: (threads.append(threading.get_ident()), function(*args))[1]
+
+    monkeypatch.setattr(Work, "keep", noted(keep))
+    monkeypatch.setattr(hits, "load", noted(load))
     GATE["result"] = np.zeros(100_000_000 // 8)
     value, lag = asyncio.run(lag_of_call(f))
     assert value.nbytes == 100_000_000
-    assert lag < 0.25
+    assert lag < 0.5
     value, lag = asyncio.run(lag_of_call(f))
     assert value.nbytes == 100_000_000
-    assert lag < 0.25
+    assert lag < 0.5
     assert len(CALLS) == 1
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
 
 
 async def lag_of_call(f):
@@ -543,14 +557,14 @@ def test_choosing_among_items_does_not_block_the_loop(make):
     """The functions given as `validate` and `best` may take their time."""
 
     def choose(items):
-        time.sleep(0.3)
+        time.sleep(0.6)
         return items[0]
 
     f = make(best=choose)
     asyncio.run(f())
     value, lag = asyncio.run(lag_of_call(f))
     assert value == "value"
-    assert lag < 0.25
+    assert lag < 0.5
 
 
 def test_moving_an_output_in_does_not_block_the_loop(cache, tmp_path, monkeypatch):
@@ -560,7 +574,7 @@ def test_moving_an_output_in_does_not_block_the_loop(cache, tmp_path, monkeypatc
     move = shutil.move
 
     def slow_move(*args):
-        time.sleep(0.3)
+        time.sleep(0.6)
         return move(*args)
 
     async def make_file():
@@ -571,7 +585,7 @@ def test_moving_an_output_in_does_not_block_the_loop(cache, tmp_path, monkeypatc
     f = cached(cache=cache, code_version="1", output="return")(make_file)
     path, lag = asyncio.run(lag_of_call(f))
     assert path.read_text() == "made"
-    assert lag < 0.25
+    assert lag < 0.5
 
 
 # Circles

@@ -175,7 +175,7 @@ def test_the_check_gets_the_item(make):
     f = make(validate=look, attrs={"a": 1})
     f()
     f()
-    assert SEEN == [(CacheItem, Status.READY, {"a": 1}, 1)]
+    assert [(CacheItem, Status.READY, {"a": 1}, 1)] == SEEN
 
 
 def test_an_older_item_that_passes_is_a_hit(make):
@@ -269,7 +269,9 @@ def test_to_choose_what_was_not_offered_is_told(make):
     foreign()
     f = make(best=lambda items: foreign.item())
     f()
-    with pytest.raises(OptionError, match=r"best\(\.\.\.\) returned CacheItem.*which is none of the items that it got"):
+    with pytest.raises(
+        OptionError, match=r"best\(\.\.\.\) returned CacheItem.*which is none of the items that it got"
+    ):
         f()
     g = make(best=lambda items: 5)
     with pytest.raises(OptionError, match="returned 5, which is none"):

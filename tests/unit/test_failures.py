@@ -14,7 +14,16 @@ import traceback
 import pytest
 import tenacity
 
-from cachedeco import OptionError, OUTPUT, PreviousFailureError, Status, StoreError, StoreWarning, cached, flights
+from cachedeco import (
+    OUTPUT,
+    OptionError,
+    PreviousFailureError,
+    Status,
+    StoreError,
+    StoreWarning,
+    cached,
+    flights,
+)
 
 CALLS = []
 ANSWERS = []
@@ -203,7 +212,7 @@ def test_the_wrong_kind_of_tenacity_object_is_refused(cache):
     with pytest.raises(OptionError, match=r"Retrying.*needs a tenacity\.AsyncRetrying"):
         cached(cache=cache, retry=tenacity.Retrying())(answer_later)
     for wrong in (tenacity.Retrying, tenacity.retry, tenacity.stop_after_attempt(3)):
-        with pytest.raises(OptionError, match="it is a number of attempts or a tenacity.Retrying object"):
+        with pytest.raises(OptionError, match=r"it is a number of attempts or a tenacity\.Retrying object"):
             cached(cache=cache, retry=wrong)(answer)
 
 
@@ -225,7 +234,9 @@ def test_stale_gives_the_last_result_when_the_function_raises(make, clock):
     ANSWERS[:] = ["old", ValueError("down")]
     f()
     clock(seconds=61)
-    with pytest.warns(StoreWarning, match=r"it failed \(ValueError: down\), and an older result was returned"):
+    with pytest.warns(
+        StoreWarning, match=r"it failed \(ValueError: down\), and an older result was returned"
+    ):
         assert f() == "old"
     assert f.items()[0].status == Status.FAILED
     assert "down" in f.items()[0].error
@@ -413,7 +424,10 @@ def test_the_cooldown_holds_in_other_processes(tmp_path):
         encoding="utf-8",
     )
     command = [sys.executable, str(script)]
-    said = [subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    said = [
+        subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
     assert said == ["ValueError True\n", "PreviousFailureError True\n"]
 
 
@@ -427,7 +441,7 @@ def in_threads(count, call, *, waiting):
     def run():
         try:
             got.append(call())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what each thread got is looked at
             got.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(count)]
@@ -485,13 +499,18 @@ def test_processes_that_waited_get_the_failure(tmp_path):
         "call.wait = lambda *args: (print('waiting', flush=True), wait(*args))[1]\n"
         "@cached(cache='cache')\ndef f():\n    print('computing', flush=True)\n"
         "    sys.stdin.readline()\n    raise ValueError('down')\n"
-        "try:\n    f()\nexcept Exception as error:\n    print(type(error).__name__, 'ValueError: down' in str(error), flush=True)\n",
+        "try:\n    f()\nexcept Exception as error:\n    \n"
+        "    print(type(error).__name__, 'ValueError: down' in str(error), flush=True)\n",
         encoding="utf-8",
     )
 
     def start():
         return subprocess.Popen(
-            [sys.executable, str(script)], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(script)],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     with start() as one:
@@ -539,7 +558,9 @@ def test_what_cannot_be_stored_is_returned_with_a_warning(make):
     """That is the default. It says so once, and the next call computes."""
     f = make()
     ANSWERS[:] = [threading.Lock()]
-    with pytest.warns(StoreWarning, match="the result was computed, but could not be stored.*it was returned"):
+    with pytest.warns(
+        StoreWarning, match="the result was computed, but could not be stored.*it was returned"
+    ):
         assert f() is ANSWERS[0]
     assert f() is ANSWERS[0]
     assert len(CALLS) == 2
@@ -569,7 +590,7 @@ def test_no_place_for_an_output_is_raised_where_that_is_wanted(cache, monkeypatc
 
     monkeypatch.setattr(Work, "prepare", no_space)
     strict = cached(cache=cache, code_version="1", output="x.txt", on_store_error="raise")(write)
-    with pytest.raises(StoreError, match="no place for the output.*No space left on device"):
+    with pytest.raises(StoreError, match=r"no place for the output.*No space left on device"):
         strict()
     assert not CALLS
     lenient = cached(cache=cache, code_version="1", output="x.txt")(write)

@@ -353,6 +353,20 @@ def test_a_folder_that_cannot_be_made_leaves_no_claim(cache, monkeypatch):
     assert ask(cache).version == 2
 
 
+def test_an_item_that_never_reaches_its_caller_is_let_go(cache, monkeypatch):
+    """Ctrl-C may strike between the claim and its item."""
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(cache), "_made", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            ask(cache)
+    assert not held._held
+    assert ask(cache).version == 2
+
+
 @pytest.mark.parametrize("policy", ["recompute", "warn", "ignore"])
 def test_a_cached_function_never_takes_what_was_made_by_hand(cache, policy, capsys):
     """Also with the same uri and params, whatever its policy on code is; nor does it wait for it."""

@@ -205,7 +205,12 @@ def test_classmethods_and_staticmethods(cache):
     class Other(Kit):
         factor = 3
 
-    assert [Kit.scale(2, SEEN), Kit().scale(2, SEEN), Other.scale(2, SEEN), Other.scale(2, SEEN)] == [4, 4, 6, 6]
+    assert [Kit.scale(2, SEEN), Kit().scale(2, SEEN), Other.scale(2, SEEN), Other.scale(2, SEEN)] == [
+        4,
+        4,
+        6,
+        6,
+    ]
     assert [Kit.add(1, SEEN), Kit().add(1, SEEN), Other.add(1, SEEN)] == [2, 2, 2]
     assert SEEN == [2, 2, 1]
 
@@ -238,14 +243,28 @@ def plain():
         (staticmethod, "@cached stands above @staticmethod on plain; put @staticmethod above @cached"),
         (property, "@cached stands above @property; put @property above @cached"),
         (functools.cached_property, "options go in by name|not for"),
-        (lambda function: type("Thing", (), {}), "Thing is a class; cache a function that makes instances of it"),
+        (
+            lambda function: type("Thing", (), {}),
+            "Thing is a class; cache a function that makes instances of it",
+        ),
         (lambda function: 5, "@cached is for functions, not for 5"),
         (lambda function: "text", "options go in by name"),
         (lambda function: None, "options go in by name"),
         (lambda function: len, "len is not a function written in Python; cache a function that calls it"),
         (functools.lru_cache, "is not a function written in Python; cache a function that calls it"),
     ],
-    ids=["classmethod", "staticmethod", "property", "cached_property", "class", "5", "text", "None", "len", "lru_cache"],
+    ids=[
+        "classmethod",
+        "staticmethod",
+        "property",
+        "cached_property",
+        "class",
+        "5",
+        "text",
+        "None",
+        "len",
+        "lru_cache",
+    ],
 )
 def test_what_cannot_be_cached_is_refused_with_the_way_out(cache, wrap, words):
     """At decoration."""

@@ -56,7 +56,14 @@ def test_all_arguments_count_by_default(make):
 def test_star_arguments_are_one_entry_each(make):
     """Under their own names, so that they cannot meet other arguments."""
     f = make()
-    assert f.params(1, 2, 3, 4, a=5) == {"x": 1, "y": 2, "rest": (3, 4), "z": 3, "logger": None, "more": {"a": 5}}
+    assert f.params(1, 2, 3, 4, a=5) == {
+        "x": 1,
+        "y": 2,
+        "rest": (3, 4),
+        "z": 3,
+        "logger": None,
+        "more": {"a": 5},
+    }
     assert f.key(1, 2, 3, 4) != f.key(1, 2, (3, 4))
 
 
@@ -97,7 +104,7 @@ def test_ignore_removes_after_params_has_selected_or_added(make):
     """In this order."""
     f = make(params={"model": "a"}, ignore=("logger", "more", "rest"))
     assert f.params(1) == {"x": 1, "y": 2, "z": 3, "model": "a"}
-    g = make(params=lambda arguments: dict(arguments), ignore=("y",))
+    g = make(params=dict, ignore=("y",))
     assert "y" not in g.params(1)
 
 
@@ -112,7 +119,10 @@ def test_ignore_removes_after_params_has_selected_or_added(make):
         ({"params": 5}, "params is a int"),
         ({"ignore": "logger"}, r"ignore is the text 'logger'; write a tuple of names: ignore=\('logger',\)"),
         ({"uri": "a/{nobody}"}, "names 'nobody', but the parameters are: x, y"),
-        ({"uri": "a/{y}", "params": ("x",)}, "names 'y', which is not in the params, so different calls would meet"),
+        (
+            {"uri": "a/{y}", "params": ("x",)},
+            "names 'y', which is not in the params, so different calls would meet",
+        ),
         ({"uri": "a/{y}", "ignore": ("y",)}, "names 'y', which is not in the params"),
         ({"uri": "a/{x.real}"}, "only plain argument names can be used"),
         ({"uri": "a/{x!r}"}, "conversion"),
@@ -122,7 +132,10 @@ def test_ignore_removes_after_params_has_selected_or_added(make):
         ({"attrs": 5}, "attrs must map names to values"),
         ({"label": 5}, "label=5: it is a str, such as '5'"),
         ({"code_version": 2}, "code_version=2: it is a str, such as '2'"),
-        ({"on_code_change": "never"}, "on_code_change='never': it is one of 'recompute', 'warn', 'raise', 'ignore'"),
+        (
+            {"on_code_change": "never"},
+            "on_code_change='never': it is one of 'recompute', 'warn', 'raise', 'ignore'",
+        ),
         ({"expires": "1d"}, "expires='1d': it is a timedelta or a number of seconds"),
         ({"expires": datetime.timedelta(days=-1)}, "not below 0"),
         ({"expires": float("nan")}, "expires=nan"),
@@ -330,7 +343,9 @@ def test_raise_refuses_results_of_other_code(cache):
     """Only refresh computes a new version."""
     old, new = variants(cache, "raise")
     assert old(1) == "old"
-    with pytest.raises(CodeChangedError, match=r"version 1 of .* was made by other code.*why\(\.\.\.\).*refresh") as caught:
+    with pytest.raises(
+        CodeChangedError, match=r"version 1 of .* was made by other code.*why\(\.\.\.\).*refresh"
+    ) as caught:
         new(1)
     assert caught.value.version == 1
     assert new(2) == "new"
@@ -381,7 +396,12 @@ def test_what_it_makes_is_a_plain_function_that_looks_like_the_one_given(make):
 
     f = make()
     assert type(f) is types.FunctionType
-    assert (f.__name__, f.__qualname__, f.__module__, f.__doc__) == ("shape", "shape", __name__, shape.__doc__)
+    assert (f.__name__, f.__qualname__, f.__module__, f.__doc__) == (
+        "shape",
+        "shape",
+        __name__,
+        shape.__doc__,
+    )
     assert inspect.signature(f) == inspect.signature(shape)
     assert f.__wrapped__ is shape
 
@@ -423,7 +443,8 @@ def test_an_argument_that_cannot_be_keyed_says_what_to_do(make):
 def test_a_script_and_a_worker_agree_on_the_name_of_a_function(tmp_path):
     """``__main__`` becomes the module's own name: run, run with -m, and imported are one family."""
     Path(tmp_path, "pipeline.py").write_text(
-        "import sys\nfrom cachedeco import cached\n@cached(cache='cache')\ndef f(x):\n    print('computing')\n    return x\nf(1)\n",
+        "from cachedeco import cached\n@cached(cache='cache')\ndef f(x):\n    print('computing')\n"
+        "    return x\nf(1)\n",
         encoding="utf-8",
     )
     said = [
@@ -467,3 +488,11 @@ def test_a_cache_object_is_true_when_empty(tmp_path):
         f = cached(cache=mine, code_version="1")(shape)
         f(1)
         assert len(mine) == 1
+
+
+@pytest.mark.parametrize("options", [{"code_version": "1"}, {"on_code_change": "ignore"}, {"on_code_change": "warn"}])
+def test_a_lambda_that_nothing_tells_from_others_is_refused(cache, options):
+    """Two lambdas of one module have one name; where the code does not count, one would get the other's results."""
+    with pytest.raises(OptionError, match="uri="):
+        cached(cache=cache, **options)(lambda x: x)
+    assert cached(cache=cache, uri="demo://double", **options)(lambda x: x * 2)(2) == 4

@@ -35,7 +35,7 @@ def nothing_known(monkeypatch):
     """Each test begins as a process to which nobody has sent anything."""
     for name in ("_modules", "_sent"):
         monkeypatch.setattr(scripts, name, type(getattr(scripts, name))())
-    for name, empty in (("_packages", {}), ("_last_script", [])):
+    for name, empty in (("_packages", {}), ("last_script", [])):
         monkeypatch.setattr(scripts, name, empty)
 
 
@@ -112,10 +112,23 @@ def test_a_notebooks_class_is_no_scripts_class(main):
         named("__main__", "Shape")
 
 
-def test_what_came_by_value_goes_before_the_script_itself(main):
-    """A spawned worker has imported the script; the function that came by value knows other classes."""
+def test_what_came_by_value_goes_before_what_a_spawned_worker_has_imported(main):
+    """The function that came by value knows other classes than the import of the script."""
+    main.__name__ = "__mp_main__"
     names = sent()
     assert find("job", "Shape") is names["Shape"] is not main.Shape
+    late = type("Unit", (), {"f": names["function"], "__module__": "__main__"})
+    assert module_name(late) == "job"
+    del names["Unit"]
+    assert find("job", "Unit") is late
+
+
+def test_the_running_script_goes_before_what_came_by_value(main):
+    """Also where a class was defined anew, and the old one has been met and is still alive."""
+    names, old = sent(), main.Shape
+    assert module_name(old) == module_name(names["Shape"]) == "job"
+    exec(TEXT, vars(main))
+    assert find("job", "Shape") is main.Shape is not old
 
 
 def test_the_newest_of_one_sender_counts():

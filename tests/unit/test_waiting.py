@@ -49,7 +49,7 @@ def held(x=0):
 async def held_later(x=0):
     CALLS.append(x)
     GATE["entered"].set()
-    while not GATE["go"].is_set():
+    while not GATE["go"].is_set():  # noqa: ASYNC110 - set by a thread, or in another loop
         await asyncio.sleep(0.001)
     return "value"
 
@@ -103,7 +103,9 @@ def test_by_default_a_call_waits_as_long_as_it_takes(make, computing):
 def test_after_so_many_seconds_a_call_gives_up(make, computing, wait):
     """Nothing is computed, and what runs is left alone."""
     f = make(wait=wait)
-    with pytest.raises(WaitTimeoutError, match="is being computed by another call, which took longer than wait=") as caught:
+    with pytest.raises(
+        WaitTimeoutError, match="is being computed by another call, which took longer than wait="
+    ) as caught:
         f()
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.function.endswith("held")
@@ -206,7 +208,7 @@ def test_tasks_wait_as_long(make):
 
     async def crowd():
         leader = asyncio.create_task(patient())
-        while not GATE["entered"].is_set():
+        while not GATE["entered"].is_set():  # noqa: ASYNC110 - set by a thread, or in another loop
             await asyncio.sleep(0.001)
         with pytest.raises(WaitTimeoutError):
             await hasty()

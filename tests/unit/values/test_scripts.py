@@ -5,9 +5,11 @@ from __future__ import annotations
 import pickle
 import sys
 import types
+import weakref
 
 import pytest
 
+from cachedeco import scripts
 from cachedeco.values import table
 from cachedeco.values.contract import DamagedError, UnloadableError, UnstorableError
 
@@ -30,7 +32,8 @@ def function(): ...
 
 
 def run_script(monkeypatch, name, text=TEXT, module="__main__"):
-    """Let this process run a script of that name."""
+    """Let this process be a new one that runs a script of that name."""
+    monkeypatch.setattr(scripts, "_modules", weakref.WeakKeyDictionary())
     made = types.ModuleType(module)
     made.__file__ = f"/a/{name}.py"
     monkeypatch.setitem(sys.modules, module, made)

@@ -1,0 +1,67 @@
+"""Moving an item from one status to another, with what its file is by then."""
+
+from __future__ import annotations
+
+import os
+
+from cachedeco import held, log
+from cachedeco.errors import MissingOutputError, StatusError
+from cachedeco.files.intake import protect
+from cachedeco.files.staging import digest_of, measure
+from cachedeco.status import MOVES, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachedeco.record import Record
+    from cachedeco.store import Store
+
+
+def move(store: Store, record: Record, after: Status, error: str | None, name: str) -> None:
+    """Move an item made by hand, or end a claim by hand.
+
+    Args:
+        store: the cache folder.
+        record: of the item, as it is by now.
+        after: the new status, neither TRASH nor DELETED. READY takes size and digest of the file, and makes it
+            read-only.
+        error: what went wrong, for people.
+        name: of the item, for messages.
+
+    Raises:
+        StatusError: it cannot become that from what it is, or another process or call owns it.
+        MissingOutputError: others wait for it, and its file has not been written.
+    """
+    if record.status == Status.TRASH:
+        raise StatusError(f"{name} cannot become {after.name}; restore() makes it what it was")
+    if after not in MOVES[record.status]:
+        raise StatusError(f"{name} cannot become {after.name}")
+    claimed = held.is_by_hand(record)
+    if not (held.is_ours(record) if claimed else record.owner is None):
+        raise StatusError(f"{name} is another process's or a running call's; only that one can end it")
+    measured = _measured(store, record) if after == Status.READY else None
+    if claimed and after == Status.READY:
+        if measured is None:
+            raise MissingOutputError(f"{name} cannot become READY without its file {record.filename}")
+        done = held.commit(store, record, *measured)
+    elif claimed:
+        done = held.fail(store, record, error)
+    else:
+        size, digest = measured or (None, None)
+        done = store.items.move(record.id, record.status, after, size=size, digest=digest, error=error)
+    if not done:
+        raise StatusError(f"{name} was changed by somebody else just now")
+    log.debug("%s-%d is %s", record.key, record.version, after.name)
+
+
+def _measured(store: Store, record: Record) -> tuple[int, bytes] | None:
+    """Size and digest of its file or folder, made read-only; None if there is none."""
+    folder = store.item_folder(record.key, record.version, record.token)
+    place = os.path.join(folder, record.filename or "")
+    if record.filename is None or not os.path.lexists(place):
+        return None
+    if os.path.islink(place):
+        raise StatusError(
+            f"{place} is a link; what is READY lies in the cache itself: Cache.move_in copies it"
+        )
+    protect(place)
+    return measure(folder) if os.path.isdir(place) else digest_of(place)
