@@ -153,7 +153,8 @@ def _unpack(data: bytes | bytearray | memoryview, *, given: bool) -> object:
             from cachedeco.values.scripts import unpickler
 
             return unpickler(head, buffers).load()
-        return loads(head, buffers=buffers)  # noqa: S301 - whose cache this is was settled before
+        # Whose cache this is was settled before.
+        return loads(head, buffers=buffers) if buffers else loads(head)  # noqa: S301
     except Exception as error:  # noqa: BLE001 - whatever it is, it is sorted and raised again
         from cachedeco.values.diagnosis import raise_unloadable
 
