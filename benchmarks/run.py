@@ -104,7 +104,9 @@ SCENARIOS = {"hit": hit, "miss": miss, "cold": cold}
 
 def main() -> None:
     """Run the scenarios asked for and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("scenario", nargs="*", help=f"any of: {', '.join(SCENARIOS)}; default all")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", action="store_true", help="figures in seconds as JSON")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 
 from cachedeco.changing import Changing
 from cachedeco.errors import OptionError
@@ -118,7 +117,6 @@ def _opened(path: str, mode: str) -> Cache:
 
 
 _default: dict[str, Cache] = {}
-_default_lock = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -145,8 +143,4 @@ def use_default_cache(path: str | os.PathLike[str]) -> Iterator[Cache]:
 
 def default_cache() -> Cache:
     """The default cache of this process, opened when it is first needed."""
-    cache = _default.get("cache")
-    if cache is None:
-        with _default_lock:
-            cache = _default.get("cache") or _default.setdefault("cache", Cache())
-    return cache
+    return _default.get("cache") or _default.setdefault("cache", Cache())

@@ -14,7 +14,7 @@ from cachedeco.keys.uri import FileName
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -112,8 +112,17 @@ class Output:
         if self._is_folder:
             os.mkdir(os.path.join(folder, names[""]))
 
-    def take(self, folder: str, names: dict[str, str], returned: Any, function: str) -> dict[str, str]:
+    def take(
+        self, folder: str, names: dict[str, str], returned: Any, function: str, keep: Iterable[object] = ()
+    ) -> dict[str, str]:
         """Check that the function left its output, or move in what it returned.
+
+        Args:
+            folder: where its output is, or goes.
+            names: of the files.
+            returned: by the function.
+            function: its name, for messages.
+            keep: arguments of the call; one whose path is returned is copied, not moved: it is the caller's.
 
         Returns:
             The names, now also of what was moved in.
@@ -122,7 +131,7 @@ class Output:
             MissingOutputError: a file was not written, or what was returned is no path of one.
         """
         if self.parameter is None:
-            return {"": _move_in(folder, returned, function)}
+            return {"": _move_in(folder, returned, function, keep=keep)}
         exists = os.path.isdir if self._is_folder else os.path.isfile
         for file in names.values():
             path = os.path.join(folder, file)
@@ -154,7 +163,7 @@ def read_names(form: str, text: str) -> dict[str, str]:
     return names
 
 
-def _move_in(folder: str, returned: Any, function: str) -> str:
+def _move_in(folder: str, returned: Any, function: str, *, keep: Iterable[object]) -> str:
     """Move what a function returned the path of into its item's folder; its name there."""
     import shutil
 
@@ -167,7 +176,8 @@ def _move_in(folder: str, returned: Any, function: str) -> str:
         ) from None
     name = os.path.basename(path)
     target = os.path.join(folder, name)
-    if not _is_cached(path):
+    kept = {os.path.abspath(each) for each in keep if isinstance(each, (str, os.PathLike))}
+    if not _is_cached(path) and path not in kept:
         shutil.move(path, target)
     elif os.path.isdir(path):
         shutil.copytree(path, target, symlinks=True)

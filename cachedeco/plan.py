@@ -252,8 +252,8 @@ def _check_name(function: str, options: Options) -> None:
     told_by_code = options.code_version is None and options.on_code_change in {"recompute", "raise"}
     if function.endswith("<lambda>") and options.uri is None and not told_by_code:
         raise OptionError(
-            f"{function}: with code_version= or on_code_change={options.on_code_change!r} the code does not tell a lambda "
-            "from others of its module; give it a name of its own with uri=, or write it with def"
+            f"{function}: with code_version= or on_code_change={options.on_code_change!r} the code does not tell "
+            "a lambda from others of its module; give it a name of its own with uri=, or write it with def"
         )
 
 

@@ -108,4 +108,5 @@ def _taken(request: Request, folder: str | None, returned: Any) -> Any:
     output = request.plan.output
     if output is None or folder is None:
         return returned
-    return output.take(folder, request.names or {}, returned, request.plan.name)
+    keep = (*request.args, *request.kwargs.values())
+    return output.take(folder, request.names or {}, returned, request.plan.name, keep)

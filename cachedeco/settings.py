@@ -62,8 +62,14 @@ class Switches:
         with self._lock:
             self.disabled += by
 
+    def renew_lock(self) -> None:
+        """Forget a lock that a thread of the parent process may hold; for a forked child."""
+        self._lock = threading.Lock()
+
 
 switches = Switches(os.environ)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=switches.renew_lock)
 
 
 class disabled:  # noqa: N801 - a context manager that reads like a word

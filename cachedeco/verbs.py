@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cachedeco.errors import OptionError
 from cachedeco.hits import find
 from cachedeco.item import CacheItem
 from cachedeco.mapping import Calls, map_as_completed, map_calls
@@ -65,7 +66,10 @@ def refresh(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
 def remove(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
     """Move all versions of this call to TRASH, but for a running claim; returns how many."""
     request = _request(function, args, kwargs)
-    return request.plan.store().items.trash_key(request.key)
+    store = request.plan.store()
+    if store.mode == "read-only":
+        raise OptionError("remove would write to the cache, which has mode='read-only'")
+    return store.items.trash_key(request.key)
 
 
 def why(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Why:

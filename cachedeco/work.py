@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cachedeco.flights import Flight
     from cachedeco.plan import Request
-    from cachedeco.registry.claims import Claim
+    from cachedeco.registry.claims import Attribute, Claim
     from cachedeco.store import Store
     from cachedeco.values.contract import Packed
 
@@ -236,7 +236,7 @@ class Work:
     def _commit(self, value: Any, stored: Bytes) -> bool:
         """Mark the claim READY; False when it is not ours any more."""
         claim, request = self._claimed(), self._request
-        attributes = request.plan.attributes(value, request.arguments)
+        attributes = _attributes(request, value)
         self._may_be_ready = True
         figures = {"duration": self._duration, "attempts": request.attempts}
         try:
@@ -288,6 +288,16 @@ class Work:
         self._ended = True
         if failed and self._staging is not None:
             self._staging.discard()
+
+
+def _attributes(request: Request, value: Any) -> list[Attribute]:
+    """The attributes of a result; a mistake in them does not cost the result."""
+    try:
+        return request.plan.attributes(value, request.arguments)
+    except Exception as error:  # noqa: BLE001 - the user's function may raise anything
+        message = f"attrs=... raised {type(error).__name__}: {error}; the result is stored without attributes"
+        notices.warn_once(request.plan.name, "attrs", message)
+        return []
 
 
 def traceback_text(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from cachedeco.errors import RegistryError
+from cachedeco.errors import RegistryUnavailableError
 
 _TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This folder is a cache made by cachedeco. Backup programs may leave it out (https://bford.info/cachedir/).
@@ -28,7 +28,7 @@ def prepare(folder: str) -> None:
         folder: absolute path.
 
     Raises:
-        RegistryError: there is something else at that path, or the folder cannot be made.
+        RegistryUnavailableError: there is something else at that path, or the folder cannot be made.
     """
     if os.path.isdir(folder):
         return
@@ -41,7 +41,7 @@ def prepare(folder: str) -> None:
         _write_new(os.path.join(folder, "CACHEDIR.TAG"), _TAG)
         _write_new(os.path.join(folder, ".gitignore"), "*\n")
     except OSError as error:
-        raise RegistryError(
+        raise RegistryUnavailableError(
             f"cannot make the cache folder {folder}: {error}; choose another one with path= or CACHEDECO_DIR",
             path=folder,
         ) from error

@@ -9,6 +9,7 @@ library.
 from __future__ import annotations
 
 import os
+import sys
 from types import CodeType, FunctionType, MethodType
 
 import xxhash
@@ -160,12 +161,18 @@ class _State:
         self._parts: dict[str, str] = {}
         self.watch: Watch = self._graph.watch
         self.digest: bytes = self._graph.digest()
+        if sys.flags.optimize:
+            self.digest = xxhash.xxh3_128_digest(self.digest + b"optimized %d" % sys.flags.optimize)
 
     def parts(self) -> dict[str, str]:
         """Return the parts as text, made when they are first asked for."""
         graph = self._graph
         if graph is not None:
             self._parts = {title: node.text() for title, node in sorted(graph.parts().items())}
+            if sys.flags.optimize:
+                self._parts["interpreter"] = (
+                    f"python -{'O' * sys.flags.optimize}"  # its assertions do not run
+                )
             self._graph = None
         return self._parts
 

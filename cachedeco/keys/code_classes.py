@@ -21,7 +21,12 @@ _NO_MEANING = frozenset(
     "__slotnames__ __protocol_attrs__ __callable_proto_members_only__ __non_callable_proto_members__ "
     "__mutable_keys__ __readonly_keys__".split()
 )
-_GENERATED_PREFIXES = ("__pydantic_", "_abc_")
+_GENERATED_PREFIXES = ("__pydantic_",)
+_OF_ENUM = frozenset(
+    "_all_bits_ _boundary_ _flag_mask_ _hashable_values_ _ignore_ _inverted_ _member_map_ _member_names_ _member_type_ "
+    "_new_member_ _order_ _singles_mask_ _sort_order_ _unhashable_values_ _unhashable_values_map_ _use_args_ "
+    "_value2member_map_ _value_repr_ __new_member__ __new__".split()
+)
 _FIELD_TABLES = ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")
 _FIELD_FACTS = (
     "default default_factory factory init repr hash compare eq order kw_only frozen metadata validator "
@@ -67,7 +72,7 @@ def _is_generated(name: str, value: object, enumerated: dict[str, object]) -> bo
     function = getattr(value, "__func__", value)
     written = getattr(getattr(function, "__wrapped__", function), "__code__", None)
     if not isinstance(function, FunctionType) or not isinstance(written, CodeType):
-        return bool(enumerated) and name.startswith("_")
+        return bool(enumerated) and name in _OF_ENUM
     module = str(function.__globals__.get("__name__"))
     return (
         written.co_qualname.startswith(_GENERATED_CODE)

@@ -94,12 +94,20 @@ def of_module(module: ModuleType) -> Origin:
     return of_namespace(vars(module))
 
 
+# What `make_dataclass` and code run in a bare namespace make says that it comes from here.
+_BORROWED = frozenset(("builtins", "types"))
+_MADE_AT_RUN_TIME = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+
+
 def of_class(cls: type) -> Origin:
     """Return the origin of a class, by the module that it names; of one that came by value, by its script."""
     module = getattr(cls, "__module__", None)
     if module in MAIN:
         script = script_of(cls)
         return USER if script is None else of_namespace(script)
+    if module in _BORROWED and cls.__flags__ & _MADE_AT_RUN_TIME:
+        if getattr(sys.modules[module], cls.__name__, None) is not cls:
+            return USER
     return of_module_name(module)
 
 

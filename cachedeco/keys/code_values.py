@@ -59,8 +59,8 @@ def _all_immutable(value: object) -> bool:
 def classes_in(values: Iterable[object]) -> frozenset[type]:
     """Return the classes of the values, and of what they hold, that are not the standard library's.
 
-    The whole of the plain containers is searched, and the attributes of instances of the user's own classes;
-    what an instance of an installed class holds is not. Nothing is sampled.
+    The whole of the plain containers is searched, the attributes of instances, and the elements of arrays and
+    frames of objects. Nothing is sampled. What an extension type hides from Python is not found.
     """
     found: set[type] = set()
     seen: set[int] = set()
@@ -71,7 +71,7 @@ def classes_in(values: Iterable[object]) -> frozenset[type]:
             meaning = _kind(kind)
             if meaning >= _PACKAGED:
                 found.add(kind)
-            if meaning in {_LEAF, _PACKAGED}:
+            if meaning == _LEAF:
                 continue
             group = [value for value in batch if type(value) is kind]
             if depth > _DEPTH_WITHOUT_CYCLES:
@@ -142,4 +142,18 @@ def _parts(item: object) -> Iterable[Iterable[object]]:
         yield (item.func, item.args, item.keywords)  # type: ignore[attr-defined]
     elif kind.__name__ == "method":
         yield (item.__self__,)  # type: ignore[attr-defined]
+    elif kind.__module__.partition(".")[0] in {"numpy", "pandas"}:
+        yield _elements(item)
     yield [value for _, value in closure.attributes_of(item)]
+
+
+def _elements(item: Any) -> Iterable[object]:
+    """The elements of an array, column or frame of objects; nothing where they are no Python objects."""
+    name = type(item).__name__
+    if name in {"ndarray", "Series", "Index"} and item.dtype == object:
+        return item.ravel() if name == "ndarray" else iter(item)  # type: ignore[no-any-return]  # of numpy, untyped here
+    if name == "DataFrame":
+        return [
+            item[name] if item.columns.is_unique else item.iloc[:, place] for place, name in enumerate(item)
+        ]
+    return ()

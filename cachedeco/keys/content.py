@@ -296,10 +296,11 @@ def _fold(listing: Listing, digests: dict[str, bytes]) -> bytes:
     """Return the digest of a folder: of each entry its name, what it is, and its digest."""
     records: list[tuple[bytes, bytes]] = []
     for name, entry in listing.items():
-        if isinstance(entry, tuple):
-            record = b"file" + digests[name]
-        else:
-            record = b"else" + xxh3_128_digest(os.fsencode(entry))
+        record = (
+            b"file" + digests[name]
+            if isinstance(entry, tuple)
+            else b"else" + xxh3_128_digest(os.fsencode(entry))
+        )
         records.append((os.fsencode(name), record))
     hasher = xxh3_128()
     for encoded, record in sorted(records):

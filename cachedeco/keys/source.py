@@ -270,3 +270,13 @@ def _is_at(parsed: _Parsed, node: Function, code: CodeType, path: tuple[int, ...
         module = compile(parsed.tree, code.co_filename, "exec", flags, dont_inherit=True)
     found = _follow(module, path)
     return found is not None and mark in found.co_consts
+
+
+def _after_fork_in_child() -> None:
+    # A thread that the child lacks may have been compiling.
+    global _compiling  # noqa: PLW0603 - the one lock of this module
+    _compiling = allocate_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

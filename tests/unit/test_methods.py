@@ -369,7 +369,7 @@ def shouting(function):
 
 def test_a_decorator_below_is_part_of_what_is_cached(cache):
     """It runs on misses only."""
-    f = cached(cache=cache, code_version="1")(shouting(lambda x, y="!": x + y))
+    f = cached(cache=cache, code_version="1", uri="demo://shouting")(shouting(lambda x, y="!": x + y))
     assert f("a") == f(x="a") == f("a", "!") == "A!"
     assert SEEN == ["shout"]
     assert list(inspect.signature(f).parameters) == ["x", "y"]
@@ -377,7 +377,7 @@ def test_a_decorator_below_is_part_of_what_is_cached(cache):
 
 def test_a_decorator_above_runs_at_each_call(cache):
     """What lies under it is cached; the verbs are within reach."""
-    f = shouting(cached(cache=cache, code_version="1")(lambda x: x))
+    f = shouting(cached(cache=cache, code_version="1", uri="demo://same")(lambda x: x))
     assert f("a") == f("a") == "A"
     assert SEEN == ["shout"] * 2
     assert f.item("a").load() == "a"
@@ -398,8 +398,8 @@ def test_other_caches_and_context_managers_above(cache):
 
 def test_cached_above_cached(cache, tmp_path):
     """Each keeps its own: the outer one's verbs are its own."""
-    inner = cached(cache=cache, code_version="1")(lambda x: SEEN.append(x) or x)
-    outer = cached(cache=tmp_path / "outer", code_version="2")(inner)
+    inner = cached(cache=cache, code_version="1", uri="demo://seen")(lambda x: SEEN.append(x) or x)
+    outer = cached(cache=tmp_path / "outer", code_version="2", uri="demo://outer")(inner)
     assert outer(1) == outer(1) == inner(1) == 1
     assert SEEN == [1]
     assert outer.item(1)._store.folder == str(tmp_path / "outer")

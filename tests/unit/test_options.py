@@ -490,7 +490,9 @@ def test_a_cache_object_is_true_when_empty(tmp_path):
         assert len(mine) == 1
 
 
-@pytest.mark.parametrize("options", [{"code_version": "1"}, {"on_code_change": "ignore"}, {"on_code_change": "warn"}])
+@pytest.mark.parametrize(
+    "options", [{"code_version": "1"}, {"on_code_change": "ignore"}, {"on_code_change": "warn"}]
+)
 def test_a_lambda_that_nothing_tells_from_others_is_refused(cache, options):
     """Two lambdas of one module have one name; where the code does not count, one would get the other's results."""
     with pytest.raises(OptionError, match="uri="):

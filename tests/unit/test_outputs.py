@@ -49,6 +49,8 @@ def make(cache):
     """Makes a function that writes a cached one."""
 
     def make(function=write, output="report_{year}.csv", **options):
+        if function.__name__ == "<lambda>":
+            options.setdefault("uri", "demo://made")
         return cached(cache=cache, code_version="1", output=output, **options)(function)
 
     return make
@@ -337,12 +339,19 @@ def test_a_folder_that_lacks_something_is_made_again(make, harm):
 def test_a_returned_file_is_moved_in(make, tmp_path):
     """It keeps its name."""
     (tmp_path / "made.txt").write_text("made")
-    f = make(give_back, "return")
-    path = f(tmp_path / "made.txt")
+    f = make(lambda folder: give_back(folder / "made.txt"), "return")
+    path = f(tmp_path)
     assert (path.name, path.read_text()) == ("made.txt", "made")
     assert not (tmp_path / "made.txt").exists()
-    assert f(tmp_path / "made.txt") == path
+    assert f(tmp_path) == path
     assert len(CALLS) == 1
+
+
+def test_a_file_that_the_caller_passed_is_copied(make, tmp_path):
+    """It is the caller's: a function that gives its input back does not take it away."""
+    (tmp_path / "raw.csv").write_text("raw")
+    path = make(give_back, "return")(tmp_path / "raw.csv")
+    assert (path.read_text(), (tmp_path / "raw.csv").read_text()) == ("raw", "raw")
 
 
 def test_a_returned_folder_is_moved_in(make, tmp_path):

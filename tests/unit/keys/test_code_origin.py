@@ -122,7 +122,10 @@ def test_compiled_module_of_the_user_counts_by_its_content(tmp_path, monkeypatch
         ({"__name__": "__main__", "__file__": "/a/script.py"}, "script"),
         ({"__name__": "__mp_main__", "__file__": "/a/script.py"}, "script"),
         ({"__name__": "__main__", "__spec__": types.SimpleNamespace(name="package.tool")}, "package.tool"),
-        ({"__name__": "__main__", "__spec__": types.SimpleNamespace(name="package.__main__")}, "package.__main__"),
+        (
+            {"__name__": "__main__", "__spec__": types.SimpleNamespace(name="package.__main__")},
+            "package.__main__",
+        ),
         ({"__name__": "__main__"}, "__main__"),
         ({}, "?"),
     ],

@@ -95,12 +95,15 @@ def test_worker_process_has_the_same_digest(script, expected, method):
     assert run(script, "job.py", method) == expected
 
 
-@pytest.mark.parametrize(
-    "arguments", [("-c", "import job; print(job.digest())"), ("-m", "job"), ("-O", "job.py")]
-)
+@pytest.mark.parametrize("arguments", [("-c", "import job; print(job.digest())"), ("-m", "job")])
 def test_import_has_the_digest_of_the_script(script, expected, arguments):
     """What a script has stored is found by those who import it."""
     assert run(script, *arguments) == expected
+
+
+def test_an_interpreter_that_skips_assertions_runs_other_code(script, expected):
+    """With -O, what an assertion would have stopped goes on."""
+    assert run(script, "-O", "job.py") != expected
 
 
 def test_folder_does_not_count(script, expected, tmp_path):
