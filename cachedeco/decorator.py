@@ -6,10 +6,10 @@ import functools
 
 from cachedeco import verbs
 from cachedeco.cache import Cache, default_cache
+from cachedeco.calls.options import Options
+from cachedeco.calls.plan import Plan
 from cachedeco.errors import OptionError
 from cachedeco.item import CacheItem
-from cachedeco.options import Options
-from cachedeco.plan import Plan
 from cachedeco.wrappers import innermost, kind_of, wrap
 
 TYPE_CHECKING = False

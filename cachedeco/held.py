@@ -16,8 +16,8 @@ import time
 from _thread import start_new_thread
 
 from cachedeco import log, policy
+from cachedeco.calls.flights import Flight
 from cachedeco.errors import RegistryError
-from cachedeco.flights import Flight
 from cachedeco.registry import by_hand
 from cachedeco.registry.by_hand import SCOPE
 from cachedeco.registry.claims import Bytes, Claim, new_token

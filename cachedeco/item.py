@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 
+from cachedeco.calls.outputs import read_names
 from cachedeco.errors import OptionError, StatusError
 from cachedeco.files.staging import size_in
-from cachedeco.outputs import read_names
 from cachedeco.status import Status
 from cachedeco.values import table
 from cachedeco.values.stream import read

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cachedeco.calls.hits import find
+from cachedeco.calls.mapping import Calls, map_as_completed, map_calls
+from cachedeco.calls.plan import Request
 from cachedeco.errors import OptionError
-from cachedeco.hits import find
 from cachedeco.item import CacheItem
-from cachedeco.mapping import Calls, map_as_completed, map_calls
-from cachedeco.plan import Request
 from cachedeco.status import Status
 from cachedeco.why import Why, explain
 from cachedeco.wrappers import dispatch
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from typing import Any
 
-    from cachedeco.plan import Plan
+    from cachedeco.calls.plan import Plan
 
 
 def item(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> CacheItem | None:

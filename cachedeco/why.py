@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from cachedeco.plan import Request
+    from cachedeco.calls.plan import Request
     from cachedeco.record import Record
     from cachedeco.registry.claims import Hit
     from cachedeco.store import Store

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 
-from cachedeco.call import call
+from cachedeco.calls.call import call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator
     from typing import Any
 
-    from cachedeco.plan import Plan
+    from cachedeco.calls.plan import Plan
 
 PLAIN, ASYNC, GENERATOR, ASYNC_GENERATOR = "plain", "async", "generator", "async generator"
 
@@ -49,14 +49,14 @@ def dispatch(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, refre
     if plan.kind == PLAIN:
         return call(plan, args, kwargs, refresh=refresh)
     if plan.kind == ASYNC:
-        from cachedeco.call_async import call_async
+        from cachedeco.calls.call_async import call_async
 
         return call_async(plan, args, kwargs, refresh=refresh)
     if plan.kind == GENERATOR:
-        from cachedeco.streams import stream
+        from cachedeco.calls.streams import stream
 
         return stream(plan, args, kwargs, refresh=refresh)
-    from cachedeco.streams_async import stream_async
+    from cachedeco.calls.streams_async import stream_async
 
     return stream_async(plan, args, kwargs, refresh=refresh)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from cachedeco import Cache, notices
+from cachedeco import Cache
 from cachedeco import cache as cache_module
+from cachedeco.calls import notices
 from cachedeco.registry import owner, pool
 from cachedeco.settings import DIRECTORY_VARIABLE
 

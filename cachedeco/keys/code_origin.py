@@ -106,7 +106,7 @@ def of_class(cls: type) -> Origin:
         script = script_of(cls)
         return USER if script is None else of_namespace(script)
     made_at_run_time = module in _BORROWED and cls.__flags__ & _MADE_AT_RUN_TIME
-    if made_at_run_time and getattr(sys.modules[module], cls.__name__, None) is not cls:
+    if made_at_run_time and getattr(sys.modules[str(module)], cls.__name__, None) is not cls:
         return USER
     return of_module_name(module)
 

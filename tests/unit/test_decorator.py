@@ -211,8 +211,8 @@ def test_an_output_that_cannot_be_stored_reaches_its_caller(cache, monkeypatch):
 
 def test_without_a_usable_folder_the_output_lies_elsewhere(cache, monkeypatch):
     """The caller still gets a file."""
+    from cachedeco.calls.work import Staging
     from cachedeco.files import staging
-    from cachedeco.work import Staging
 
     def fail(self, final):
         raise OSError(30, "Read-only file system")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cachedeco import notices
+from cachedeco.calls import notices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachedeco.plan import Request
+    from cachedeco.calls.plan import Request
 
 
 def run(request: Request, folder: str | None) -> Any:
@@ -87,7 +87,7 @@ async def _attempt_async(request: Request, folder: str | None) -> Any:
     if folder is None:
         return await request.plan.function(*request.args, **_prepare(request, folder))
     # Emptying a folder and moving files into it can take long. Who awaits has loaded asyncio.
-    from cachedeco.threads_async import in_thread
+    from cachedeco.calls.threads_async import in_thread
 
     kwargs = await in_thread(_prepare, request, folder)
     return await in_thread(_taken, request, folder, await request.plan.function(*request.args, **kwargs))

@@ -22,8 +22,8 @@ from cachedeco import (
     StoreWarning,
     WaitCycleError,
     cached,
-    notices,
 )
+from cachedeco.calls import notices
 from cachedeco.registry import owner as owners
 
 LARGE = b"x" * 100_000
@@ -101,7 +101,7 @@ def in_threads(count, call):
 
 def waiting_for(function, count):
     """Wait until so many threads wait for a flight."""
-    from cachedeco import flights
+    from cachedeco.calls import flights
 
     deadline = time.monotonic() + 30
     while len(flights._waiting) < count:

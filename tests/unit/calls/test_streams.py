@@ -351,7 +351,7 @@ def test_a_returned_value_that_cannot_be_stored_reaches_the_consumer(make):
 
 def test_a_spool_that_cannot_be_written_costs_no_item(make, monkeypatch):
     """The disk may be full."""
-    from cachedeco import streams
+    from cachedeco.calls import streams
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from cachedeco import WaitCycleError, flights
-from cachedeco.flights import Flight
+from cachedeco import WaitCycleError
+from cachedeco.calls import flights
+from cachedeco.calls.flights import Flight
 
 
 def flight(key=b"k", folder="/c", scope=b"s", name="f"):

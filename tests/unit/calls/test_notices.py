@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cachedeco import StoreWarning, notices
+from cachedeco import StoreWarning
+from cachedeco.calls import notices
 
 
 def test_a_cause_is_said_once(recwarn):

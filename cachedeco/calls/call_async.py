@@ -14,30 +14,30 @@ from contextvars import ContextVar
 from functools import partial
 
 from cachedeco import policy
-from cachedeco.errors import RegistryUnavailableError
-from cachedeco.flights import Flight, cycle, stop_waiting
-from cachedeco.hits import best, hit, load
-from cachedeco.plan import ANY_VERSION, Request
-from cachedeco.policy import Ended
-from cachedeco.record import MISSING
-from cachedeco.refusals import (
+from cachedeco.calls.flights import Flight, cycle, stop_waiting
+from cachedeco.calls.hits import best, hit, load
+from cachedeco.calls.plan import ANY_VERSION, Request
+from cachedeco.calls.refusals import (
     previous_failure,
     refuse_miss,
     refuse_while_cooling_down,
     stale_instead,
     timeout,
 )
+from cachedeco.calls.run import run_async, run_uncached_async
+from cachedeco.calls.threads_async import in_thread
+from cachedeco.calls.work import Work, no_place
+from cachedeco.errors import RegistryUnavailableError
+from cachedeco.policy import Ended
+from cachedeco.record import MISSING
 from cachedeco.registry.owner import live_tokens
-from cachedeco.run import run_async, run_uncached_async
 from cachedeco.settings import FIRST_POLL, LAST_POLL, switches
-from cachedeco.threads_async import in_thread
-from cachedeco.work import Work, no_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachedeco.plan import Plan
+    from cachedeco.calls.plan import Plan
     from cachedeco.registry.claims import Outcome, Running
     from cachedeco.store import Store
 
@@ -51,7 +51,7 @@ _computing: ContextVar[tuple[Flight, ...]] = ContextVar("cachedeco_computing", d
 async def call_async(
     plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, refresh: bool = False
 ) -> Any:
-    """Await a cached function: load the best value there is, or compute one; see `cachedeco.call.call`."""
+    """Await a cached function: load the best value there is, or compute one; see `cachedeco.calls.call.call`."""
     if switches.disabled:
         return await run_uncached_async(Request.plain(plan, args, kwargs), None)
     request = Request(plan, args, kwargs)

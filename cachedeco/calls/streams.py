@@ -15,24 +15,24 @@ import io
 import tempfile
 import time
 
-from cachedeco import notices
+from cachedeco.calls import notices
+from cachedeco.calls.flights import Flight
+from cachedeco.calls.hits import find, path_of, reject, warn_of_other_code
+from cachedeco.calls.plan import Request
+from cachedeco.calls.refusals import refuse_miss, refuse_while_cooling_down
+from cachedeco.calls.work import Work
 from cachedeco.errors import RegistryUnavailableError, StoreError
-from cachedeco.flights import Flight
-from cachedeco.hits import find, path_of, reject, warn_of_other_code
-from cachedeco.plan import Request
-from cachedeco.refusals import refuse_miss, refuse_while_cooling_down
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import INLINE_LIMIT, switches
 from cachedeco.values import stream as layout
 from cachedeco.values.contract import DamagedError, Packed, UnloadableError
-from cachedeco.work import Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any, BinaryIO
 
-    from cachedeco.plan import Plan
+    from cachedeco.calls.plan import Plan
     from cachedeco.registry.claims import Hit
     from cachedeco.store import Store
 

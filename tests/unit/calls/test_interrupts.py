@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from cachedeco import Status, cached, flights
-from cachedeco import work as work_module
+from cachedeco import Status, cached
+from cachedeco.calls import flights
+from cachedeco.calls import work as work_module
 from cachedeco.registry import owner
 from cachedeco.registry.claims import Claims
 

@@ -14,7 +14,8 @@ import time
 
 import pytest
 
-from cachedeco import PreviousFailureError, Status, StoreWarning, WaitCycleError, cached, flights
+from cachedeco import PreviousFailureError, Status, StoreWarning, WaitCycleError, cached
+from cachedeco.calls import flights
 
 CALLS = []
 GATE = {}
@@ -457,7 +458,7 @@ def test_a_timeout_around_the_one_that_computes(make):
 
 def test_cancelling_while_a_value_is_stored_cuts_nothing_in_two(make, monkeypatch):
     """It is stored, then the task is cancelled; the next call is a hit."""
-    from cachedeco.work import Work
+    from cachedeco.calls.work import Work
 
     f = make()
     entered, go, keep = threading.Event(), threading.Event(), Work.keep
@@ -527,8 +528,8 @@ def test_storing_and_loading_a_large_value_does_not_block_the_loop(make, monkeyp
     """100 MB take their time; the others go on. Both are done in other threads than the loop's."""
     import numpy as np
 
-    from cachedeco import hits
-    from cachedeco.work import Work
+    from cachedeco.calls import hits
+    from cachedeco.calls.work import Work
 
     f, keep, load, threads = make(), Work.keep, hits.load, []
 

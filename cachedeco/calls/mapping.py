@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from cachedeco.calls.hits import find, hit
+from cachedeco.calls.plan import Request
+from cachedeco.calls.progress import bar
 from cachedeco.errors import MapError, OptionError
-from cachedeco.hits import find, hit
-from cachedeco.plan import Request
-from cachedeco.progress import bar
 from cachedeco.record import MISSING
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from typing import Any
 
-    from cachedeco.plan import Plan
+    from cachedeco.calls.plan import Plan
 
     Arguments = tuple[Any, ...]
     Outcome = tuple[int, Any, Exception | None]  # position, value, what it raised

@@ -7,12 +7,13 @@ import time
 
 from xxhash import xxh3_128_digest
 
-from cachedeco import notices, policy
+from cachedeco import policy
+from cachedeco.calls import notices
+from cachedeco.calls.outputs import read_names
+from cachedeco.calls.plan import ANY_VERSION
 from cachedeco.errors import OptionError, RegistryUnavailableError
 from cachedeco.files.folder import item_name
 from cachedeco.files.staging import digest_of, size_in
-from cachedeco.outputs import read_names
-from cachedeco.plan import ANY_VERSION
 from cachedeco.record import MISSING
 from cachedeco.values import table
 from cachedeco.values.contract import DamagedError, MissingSerializerError, UnloadableError
@@ -21,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachedeco.plan import Request
+    from cachedeco.calls.plan import Request
     from cachedeco.record import Record
     from cachedeco.registry.claims import Hit
     from cachedeco.store import Store

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 
-from cachedeco import notices
+from cachedeco.calls import notices
+from cachedeco.calls.outputs import Output, parameter_of
 from cachedeco.errors import OptionError
 from cachedeco.keys.arguments import Binder, Selection
 from cachedeco.keys.code import Code
 from cachedeco.keys.describe import describe
 from cachedeco.keys.key import make_key
 from cachedeco.keys.uri import Uri
-from cachedeco.outputs import Output, parameter_of
 from cachedeco.record import OUTPUT
 from cachedeco.registry.attributes import encode
 from cachedeco.scripts import module_name
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Protocol
 
+    from cachedeco.calls.options import Options
     from cachedeco.item import CacheItem
-    from cachedeco.options import Options
     from cachedeco.record import Record
     from cachedeco.registry.claims import Attribute
     from cachedeco.registry.digests import Signature

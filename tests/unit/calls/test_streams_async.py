@@ -305,7 +305,7 @@ def test_options_that_make_no_sense_for_generators_are_refused(make, options):
 
 def test_publishing_does_not_block_the_loop(make, monkeypatch):
     """A long stream is copied into its place in a thread."""
-    from cachedeco.work import Work
+    from cachedeco.calls.work import Work
 
     f = make()
     keep = Work.keep

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 
-from cachedeco import notices, policy
+from cachedeco import policy
+from cachedeco.calls import notices
+from cachedeco.calls.hits import stale
+from cachedeco.calls.plan import ANY_VERSION
 from cachedeco.errors import CodeChangedError, MissError, PreviousFailureError, StoreError, WaitTimeoutError
-from cachedeco.hits import stale
-from cachedeco.plan import ANY_VERSION
 from cachedeco.record import MISSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachedeco.plan import Request
+    from cachedeco.calls.plan import Request
     from cachedeco.store import Store
 
 

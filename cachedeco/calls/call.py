@@ -14,28 +14,28 @@ from __future__ import annotations
 import time
 
 from cachedeco import policy
-from cachedeco.errors import RegistryUnavailableError
-from cachedeco.flights import Flight
-from cachedeco.hits import hit
-from cachedeco.plan import Request
-from cachedeco.policy import Ended
-from cachedeco.record import MISSING
-from cachedeco.refusals import (
+from cachedeco.calls.flights import Flight
+from cachedeco.calls.hits import hit
+from cachedeco.calls.plan import Request
+from cachedeco.calls.refusals import (
     previous_failure,
     refuse_miss,
     refuse_while_cooling_down,
     stale_instead,
     timeout,
 )
-from cachedeco.run import run_uncached
+from cachedeco.calls.run import run_uncached
+from cachedeco.calls.work import compute
+from cachedeco.errors import RegistryUnavailableError
+from cachedeco.policy import Ended
+from cachedeco.record import MISSING
 from cachedeco.settings import FIRST_POLL, LAST_POLL, switches
-from cachedeco.work import compute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachedeco.plan import Plan
+    from cachedeco.calls.plan import Plan
     from cachedeco.registry.claims import Outcome, Running
     from cachedeco.store import Store
 

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from cachedeco import CacheItem, OptionError, Status, cached, flights
+from cachedeco import CacheItem, OptionError, Status, cached
+from cachedeco.calls import flights
 
 CALLS = []
 SEEN = []

@@ -14,16 +14,8 @@ import traceback
 import pytest
 import tenacity
 
-from cachedeco import (
-    OUTPUT,
-    OptionError,
-    PreviousFailureError,
-    Status,
-    StoreError,
-    StoreWarning,
-    cached,
-    flights,
-)
+from cachedeco import OUTPUT, OptionError, PreviousFailureError, Status, StoreError, StoreWarning, cached
+from cachedeco.calls import flights
 
 CALLS = []
 ANSWERS = []
@@ -579,7 +571,7 @@ def test_what_cannot_be_stored_is_raised_where_that_is_wanted(make):
 
 def test_no_place_for_an_output_is_raised_where_that_is_wanted(cache, monkeypatch):
     """Before the function is run; by default it is run without the cache."""
-    from cachedeco.work import Work
+    from cachedeco.calls.work import Work
 
     def no_space(self):
         raise OSError(28, "No space left on device")

@@ -34,7 +34,7 @@ def _outside() -> int:
 
     level = 1
     frame = sys._getframe(1)  # noqa: SLF001 - the documented way is inspect, which costs 10 ms to import
-    package = __name__.rpartition(".")[0]
+    package = __name__.partition(".")[0]
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         frame = frame.f_back
         level += 1

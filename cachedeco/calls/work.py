@@ -7,14 +7,14 @@ import time
 
 from xxhash import xxh3_128_digest
 
-from cachedeco import notices, outputs
+from cachedeco.calls import notices, outputs
+from cachedeco.calls.run import run, run_uncached
 from cachedeco.errors import InputChangedError, RegistryUnavailableError, StoreError
 from cachedeco.files.staging import Staging, measure
 from cachedeco.keys.content import still_same
 from cachedeco.record import MISSING
 from cachedeco.registry.claims import Bytes, Wanted, new_token
 from cachedeco.registry.owner import live_tokens
-from cachedeco.run import run, run_uncached
 from cachedeco.settings import INLINE_LIMIT
 from cachedeco.status import Status
 from cachedeco.values import table
@@ -23,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachedeco.flights import Flight
-    from cachedeco.plan import Request
+    from cachedeco.calls.flights import Flight
+    from cachedeco.calls.plan import Request
     from cachedeco.registry.claims import Attribute, Claim
     from cachedeco.store import Store
     from cachedeco.values.contract import Packed

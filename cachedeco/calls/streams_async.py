@@ -7,15 +7,15 @@ Notes:
 
 from __future__ import annotations
 
-from cachedeco.streams import StreamCall
-from cachedeco.threads_async import in_thread
+from cachedeco.calls.streams import StreamCall
+from cachedeco.calls.threads_async import in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from typing import Any
 
-    from cachedeco.plan import Plan
+    from cachedeco.calls.plan import Plan
 
 
 async def stream_async(
