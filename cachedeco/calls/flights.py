@@ -2,7 +2,7 @@
 
 Notes:
     The registry alone would do, but a thread that waits for another one is woken at once here, polls
-    nothing, and gets the original exception. Between processes the registry decides.
+    nothing, and gets the failure with the original exception as its cause. Between processes the registry decides.
 """
 
 from __future__ import annotations
