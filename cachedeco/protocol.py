@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Executor
 
     from cachedeco.item import CacheItem
     from cachedeco.status import Status
@@ -60,6 +61,20 @@ class CachedFunction(Protocol[P, R_co]):
 
     def remove(self, *args: P.args, **kwargs: P.kwargs) -> int:
         """Move all versions to TRASH; returns how many."""
+
+    def map(
+        self,
+        *columns: Iterable[Any],
+        n_jobs: int | None = None,
+        executor: Executor | None = None,
+        as_completed: bool = False,
+        return_exceptions: bool = False,
+        progress: bool | None = None,
+    ) -> Any:
+        """A list of the results of many calls, of which only the missing ones are computed."""
+
+    def missing(self, *columns: Iterable[Any]) -> list[Any]:
+        """Those elements, or tuples of several, for which there is no stored result."""
 
     def why(self, *args: P.args, **kwargs: P.kwargs) -> Why:
         """Say why the call is a hit or a miss; never computes."""

@@ -545,6 +545,8 @@ def test_a_folder_that_may_not_be_written_to_leaves_plain_calls(tmp_path):
             parent.chmod(parent.stat().st_mode | 0o011)
     story = (
         "import os, sys, warnings\nfrom cachedeco import cached\nimport cachedeco.why, filelock, sqlite3\n"
+        # What a call imports late is imported now: the other user may not even read the checkout.
+        "@cached(cache=sys.argv[2])\ndef warm(x):\n    return x\nwarm(1)\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "@cached(cache=sys.argv[1])\ndef f(x):\n    return x * 2\n"
         "with warnings.catch_warnings(record=True) as seen:\n"
@@ -552,7 +554,10 @@ def test_a_folder_that_may_not_be_written_to_leaves_plain_calls(tmp_path):
         "print(len(seen), seen[0].category.__name__)\nprint(seen[0].message)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", story, str(folder)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", story, str(folder), str(tmp_path / "warm")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
