@@ -72,12 +72,15 @@ class Record:
         function: module and qualified name of the function.
         params: JSON text that describes the parameters.
         error: the traceback of a failure.
+        compression: of a value; None for none.
+        pinned: whether no clean-up may remove it.
     """
 
     __slots__ = (
         "attempts",
         "cause",
         "code",
+        "compression",
         "created",
         "digest",
         "duration",
@@ -92,6 +95,7 @@ class Record:
         "label",
         "owner",
         "params",
+        "pinned",
         "scope",
         "serializer",
         "size",
@@ -123,8 +127,10 @@ class Record:
     ext: str | None
     label: str | None
     function: str | None
-    params: str | None
+    params: str
     error: str | None
+    compression: str | None
+    pinned: bool
 
     def __init__(self, row: tuple[Any, ...]) -> None:
         """Take a row of the statement named ``record``."""
@@ -153,8 +159,11 @@ class Record:
             self.function,
             self.params,
             self.error,
+            self.compression,
+            pinned,
         ) = row
         self.key = key.hex()
+        self.pinned = bool(pinned)
         self.status = Status(status)
         self.scope = scope.hex()
         self.token = token.hex()

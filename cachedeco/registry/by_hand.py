@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 
 from cachedeco.registry import owner as owners
-from cachedeco.registry.claims import Claim
+from cachedeco.registry.claims import Claim, new_uri
 from cachedeco.registry.statements import QUERIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import sqlite3
+
     from cachedeco.registry.claims import Attribute
     from cachedeco.registry.database import Connection
     from cachedeco.registry.pool import Pool
@@ -62,6 +64,12 @@ def default_name(key: bytes, version: int, ext: str | None) -> str:
     return f"{key.hex()}-{version}" + (f".{ext}" if ext else "")
 
 
+def next_version(con: sqlite3.Connection, key: bytes, uri: str) -> tuple[int, int]:
+    """The version that a new record of a key gets, and the number of the key's uri."""
+    version, number = con.execute(QUERIES["next_version"], (key, key, uri)).fetchone()
+    return version, new_uri(con, uri) if number is None else number
+
+
 def newest_ready(pool: Pool, key: bytes) -> int:
     """The highest version of a key that is READY and has bytes; 0 when there is none."""
     row = pool.read(QUERIES["newest_ready"], (key,))
@@ -94,11 +102,10 @@ def claim(pool: Pool, wanted: Handmade, token: bytes, above: int) -> Claim | Non
         newest = con.execute(QUERIES["newest_ready"], (wanted.key,)).fetchone()
         if newest is not None and newest[0] > above:
             return None
-        version = con.execute(QUERIES["next_version"], (wanted.key, wanted.uri)).fetchone()[0]
+        version, uri = next_version(con, wanted.key, wanted.uri)
         filename = wanted.filename or default_name(wanted.key, version, wanted.ext)
         row = (wanted.key, version, SCOPE, token, owner.id, filename, now, wanted.ext, wanted.label)
-        id_ = con.execute(QUERIES["insert_claim_by_hand"], row).lastrowid or 0
-        con.execute(QUERIES["insert_details"], (id_, None, wanted.params))
+        id_ = con.execute(QUERIES["insert_claim_by_hand"], (*row, uri, wanted.params)).lastrowid or 0
         for attribute in wanted.attributes:
             con.execute(QUERIES["insert_attribute"], (id_, *attribute))
         return Claim(id_, version, token)

@@ -54,8 +54,7 @@ def delete(pool: Pool, ids: Iterable[int], *, forget: bool) -> None:
 
     def work(con: sqlite3.Connection) -> None:
         for id_ in ids:
-            if con.execute(QUERIES["delete"], (id_,)).rowcount:
-                con.execute(QUERIES["delete_inline"], (id_,))
+            con.execute(QUERIES["delete"], (id_,))
             if forget:
                 con.execute(QUERIES["forget"], (id_,))
 

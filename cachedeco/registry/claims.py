@@ -23,9 +23,23 @@ if TYPE_CHECKING:
     from cachedeco.registry.pool import Pool
 
     Attribute = tuple[str, str, str, object]  # namespace, name, kind, stored value
-    Hit = tuple[int, int, bytes, str | None, int, bytes | None, str | None, bytes | None]
+    Hit = tuple[  # id, version, token, serializer, size, digest, filename, data, signature, mac, compression
+        int,
+        int,
+        bytes,
+        str | None,
+        int,
+        bytes | None,
+        str | None,
+        bytes | None,
+        bytes | None,
+        bytes | None,
+        str | None,
+    ]
 
 _BEST = QUERIES["best"]
+_NEVER = 1 << 62
+"""Above every version."""
 _AT_ONCE = 500  # keys in one statement; SQLite before 3.32 takes 999 parameters
 
 
@@ -97,7 +111,18 @@ class Wanted:
 class Bytes:
     """Where the bytes of a finished item are: what a commit records. Without an `ext` it stays what it was."""
 
-    __slots__ = ("digest", "ext", "filename", "form", "inline", "serializer", "size")
+    __slots__ = (
+        "compression",
+        "digest",
+        "ext",
+        "filename",
+        "form",
+        "inline",
+        "mac",
+        "serializer",
+        "signature",
+        "size",
+    )
 
     def __init__(
         self,
@@ -109,6 +134,9 @@ class Bytes:
         filename: str | None = None,
         ext: str | None = None,
         inline: bytes | None = None,
+        compression: str | None = None,
+        signature: bytes | None = None,
+        mac: bytes | None = None,
     ) -> None:
         self.form = form
         self.serializer = serializer
@@ -117,6 +145,9 @@ class Bytes:
         self.filename = filename
         self.ext = ext
         self.inline = inline
+        self.compression = compression
+        self.signature = signature
+        self.mac = mac
 
 
 class Outcome:
@@ -213,29 +244,28 @@ class Claims:
         """
         owner = owners.own(self._pool)
         now = time.time_ns() // 1000
-
+        key, scope, code = wanted.key, wanted.scope, wanted.code
+        # An empty scope says that the code does not count.
+        newer = (key, not scope, code, form, _NEVER if above is None else above)
+        asked = (key, scope, *newer, key, key, wanted.uri)
         # Of a registry that was removed, its successor knows nothing.
-        known_code = (owner.path, wanted.code)
+        known_code = (owner.path, code)
 
         def work(con: Connection) -> Claim | None:
             if con.file != owner.registry:
                 return None  # removed since: who looks for the owner of this claim would not find it
             _let_go_of_leaked(con, owner.id, now)
-            if con.execute(QUERIES["running"], (wanted.key, wanted.scope)).fetchone() is not None:
+            running, newer, version, uri = con.execute(QUERIES["before_claim"], asked).fetchone()
+            if running or newer:
                 return None
-            if above is not None:
-                # An empty scope says that the code does not count.
-                wish = (wanted.key, not wanted.scope, wanted.code, form, above)
-                if con.execute(QUERIES["newer_ready"], wish).fetchone() is not None:
-                    return None
-            version = con.execute(QUERIES["next_version"], (wanted.key, wanted.uri)).fetchone()[0]
-            parameters = (wanted.key, version, wanted.scope, token, owner.id, now, wanted.code, wanted.label)
-            id_ = con.execute(QUERIES["insert_claim"], parameters).lastrowid or 0
-            con.execute(QUERIES["insert_details"], (id_, wanted.function, wanted.params))
+            if uri is None:
+                uri = new_uri(con, wanted.uri)
+            row = (key, version, scope, token, owner.id, now, code, wanted.label, uri, wanted.function)
+            id_ = con.execute(QUERIES["insert_claim"], (*row, wanted.params)).lastrowid or 0
             if known_code not in self._known_codes:
-                con.execute(QUERIES["insert_code"], (wanted.code, wanted.parts()))
+                con.execute(QUERIES["insert_code"], (code, wanted.parts()))
             if wanted.arguments is not None:
-                con.execute(QUERIES["store_arguments"], (wanted.arguments, id_))
+                con.execute(QUERIES["store_arguments"], (id_, wanted.arguments))
             return Claim(id_, version, token)
 
         claim = self._pool.write(work)
@@ -254,10 +284,14 @@ class Claims:
         parameters = (
             stored.form,
             stored.serializer,
+            stored.compression,
             stored.size,
             stored.digest,
+            stored.signature,
+            stored.mac,
             stored.filename,
             stored.ext,
+            stored.inline,
             time.time_ns() // 1000,
             duration,
             attempts,
@@ -268,8 +302,6 @@ class Claims:
         def work(con: sqlite3.Connection) -> bool:
             if con.execute(QUERIES["commit"], parameters).rowcount != 1:
                 return False
-            if stored.inline is not None:
-                con.execute(QUERIES["insert_inline"], (claim.id, stored.inline))
             for attribute in attributes:
                 con.execute(QUERIES["insert_attribute"], (claim.id, *attribute))
             return True
@@ -287,7 +319,7 @@ class Claims:
             parameters = (cause, time.time_ns() // 1000, duration, attempts, claim.id, claim.token)
             touched = con.execute(QUERIES["fail"], parameters).rowcount
             if touched and error is not None:
-                con.execute(QUERIES["error_text"], (error, claim.id))
+                con.execute(QUERIES["error_text"], (claim.id, error))
             return bool(touched)
 
         return self._pool.write(work)
@@ -319,6 +351,11 @@ def _let_go_of_leaked(con: Connection, owner_id: int, now: int) -> None:
     for id_, token in con.execute(QUERIES["claims_of_owner"], (owner_id,)).fetchall():
         if token not in owners.live_tokens:
             con.execute(QUERIES["fail"], ("abandoned", now, None, 1, id_, token))
+
+
+def new_uri(con: sqlite3.Connection, uri: str) -> int:
+    """Number of a uri that the registry did not know."""
+    return con.execute(QUERIES["insert_uri"], (uri,)).lastrowid or 0
 
 
 def new_token() -> bytes:

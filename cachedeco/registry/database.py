@@ -194,6 +194,8 @@ class Database:
         temporary = f"{self.path}.{os.urandom(8).hex()}.new"
         con = sqlite3.connect(temporary, isolation_level=None)
         try:
+            # A transaction writes whole pages: of rows of this size smaller ones cost less, and no look-up more.
+            con.execute("PRAGMA page_size = 2048")
             con.execute("PRAGMA journal_mode = WAL")
             con.execute("PRAGMA synchronous = FULL")
             script = statements.read("schema.sql") + "".join(migrations())

@@ -7,7 +7,7 @@ import time
 from cachedeco.record import MISSING, Record
 from cachedeco.registry.attribute_search import condition
 from cachedeco.registry.attributes import decode
-from cachedeco.registry.by_hand import default_name
+from cachedeco.registry.by_hand import default_name, next_version
 from cachedeco.registry.statements import QUERIES
 from cachedeco.status import Status
 
@@ -66,7 +66,7 @@ class Filter:
         self.parameters: list[object] = []
         self._one_of("i.status", status)
         if uri is not None:
-            self._add("k.uri = ?", uri)
+            self._add("i.uri = (SELECT id FROM uris WHERE uri = ?)", uri)
         if key is not None:
             self._add("i.key = ?", key)
         if id is not None:
@@ -81,10 +81,11 @@ class Filter:
             ("i.ext", ext),
             ("i.label", label),
             ("i.filename", filename),
-            ("d.function", function),
+            ("i.function", function),
         ):
             if value is not MISSING:
-                self._add(f"{column} IS ?", value)
+                # Not with IS: an index on what is not NULL would not be used.
+                self._add(f"{column} IS NULL") if value is None else self._add(f"{column} = ?", value)
         wanted = None if attrs is None else condition(attrs, narrow=(uri, key, id) != (None, None, None))
         if wanted is not None:
             self._add(wanted[0], *wanted[1])
@@ -170,12 +171,11 @@ class Items:
         now = time.time_ns() // 1000
 
         def work(con: sqlite3.Connection) -> int:
-            version = con.execute(QUERIES["next_version"], (key, uri)).fetchone()[0]
+            version, number = next_version(con, key, uri)
             ended = now if status in (Status.READY, Status.FAILED) else None
             name = filename or (default_name(key, version, ext) if has_file else None)
             row = (key, version, int(status), token, name, now, ended, ext, label)
-            id_ = con.execute(QUERIES["insert_item"], row).lastrowid or 0
-            con.execute(QUERIES["insert_details"], (id_, None, params))
+            id_ = con.execute(QUERIES["insert_item"], (*row, number, params)).lastrowid or 0
             for attribute in attributes:
                 con.execute(QUERIES["insert_attribute"], (id_, *attribute))
             return id_
@@ -220,8 +220,10 @@ class Items:
 
         def work(con: sqlite3.Connection) -> bool:
             moved = con.execute(QUERIES["move"], row).rowcount == 1
-            if moved:
-                con.execute(QUERIES["error_text"], (error, id_))
+            if moved and error is None:
+                con.execute(QUERIES["no_error_text"], (id_,))
+            elif moved:
+                con.execute(QUERIES["error_text"], (id_, error))
             return moved
 
         return self._pool.write(work)

@@ -3,22 +3,22 @@
 
 -- name: best
 -- The newest READY item of a key that this code made, with bytes of one form and its inline value. The road of a hit.
-SELECT i.id, i.version, i.token, i.serializer, i.size, i.digest, i.filename, v.data
-FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id
-WHERE i.key = ? AND i.code = ? AND i.status = 3 AND i.form = ? AND i.version < ?
-ORDER BY i.version DESC LIMIT 1
+SELECT id, version, token, serializer, size, digest, filename, data, signature, mac, compression
+FROM items
+WHERE key = ? AND code = ? AND status = 3 AND form = ? AND version < ?
+ORDER BY version DESC LIMIT 1
 
 -- name: best_of_any_code
-SELECT i.id, i.version, i.token, i.serializer, i.size, i.digest, i.filename, v.data
-FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id
-WHERE i.key = ? AND i.code IS NOT NULL AND i.status = 3 AND i.form = ? AND i.version < ?
-ORDER BY i.version DESC LIMIT 1
+SELECT id, version, token, serializer, size, digest, filename, data, signature, mac, compression
+FROM items
+WHERE key = ? AND code IS NOT NULL AND status = 3 AND form = ? AND version < ?
+ORDER BY version DESC LIMIT 1
 
 -- name: hit_of
 -- One READY item as ``best`` gives it.
-SELECT i.id, i.version, i.token, i.serializer, i.size, i.digest, i.filename, v.data
-FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id
-WHERE i.id = ? AND i.status = 3
+SELECT id, version, token, serializer, size, digest, filename, data, signature, mac, compression
+FROM items
+WHERE id = ? AND status = 3
 
 -- name: ready
 -- Which of many keys have a READY item; the marks of the keys are put in by number.
@@ -36,30 +36,43 @@ ORDER BY i.version DESC LIMIT 1
 SELECT id, version, owner, token FROM items
 WHERE key = ? AND scope = ? AND status = 1 AND owner IS NOT NULL
 
--- name: newer_ready
--- Whether a key has a READY item above a version, of this code or (second parameter true) of any: what a claim asks
--- again once it holds the write lock.
-SELECT 1 FROM items
-WHERE key = ? AND (? OR code = ?) AND code IS NOT NULL AND status = 3 AND form = ? AND version > ? LIMIT 1
+-- name: before_claim
+-- What a claim asks again once it holds the write lock: whether somebody computes the (key, scope); whether there is a
+-- READY item above a version, of this code or (true) of any; the next version; the number of the uri.
+SELECT
+    EXISTS (SELECT 1 FROM items WHERE key = ? AND scope = ? AND status = 1 AND owner IS NOT NULL),
+    EXISTS (
+        SELECT 1 FROM items
+        WHERE key = ? AND (? OR code = ?) AND code IS NOT NULL AND status = 3 AND form = ? AND version > ?
+    ),
+    max(
+        coalesce((SELECT max(version) FROM items WHERE key = ?), 0),
+        coalesce((SELECT version FROM last_versions WHERE key = ?), 0)
+    ) + 1,
+    (SELECT id FROM uris WHERE uri = ?)
 
 -- name: outcome
 -- How a claim that somebody waits for stands.
 SELECT i.status, i.cause, i.owner, d.error FROM items AS i LEFT JOIN details AS d ON d.item = i.id WHERE i.id = ?
 
 -- name: next_version
-INSERT INTO keys (key, uri, last_version) VALUES (?, ?, 1)
-ON CONFLICT (key) DO UPDATE SET last_version = last_version + 1
-RETURNING last_version
+-- Of a record made by hand; and the number of its uri.
+SELECT
+    max(
+        coalesce((SELECT max(version) FROM items WHERE key = ?), 0),
+        coalesce((SELECT version FROM last_versions WHERE key = ?), 0)
+    ) + 1,
+    (SELECT id FROM uris WHERE uri = ?)
+
+-- name: insert_uri
+INSERT INTO uris (uri) VALUES (?)
 
 -- name: insert_claim
-INSERT INTO items (key, version, status, scope, token, owner, created, attempts, code, label)
-VALUES (?, ?, 1, ?, ?, ?, ?, 1, ?, ?)
-
--- name: insert_details
-INSERT INTO details (item, function, params) VALUES (?, ?, ?)
+INSERT INTO items (key, version, status, scope, token, owner, created, attempts, code, label, uri, function, params)
+VALUES (?, ?, 1, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)
 
 -- name: store_arguments
-UPDATE details SET arguments = ? WHERE item = ?
+INSERT INTO details (item, arguments) VALUES (?, ?)
 
 -- name: arguments
 SELECT arguments FROM details WHERE item = ?
@@ -78,18 +91,18 @@ INSERT OR IGNORE INTO codes (digest, parts) VALUES (?, ?)
 
 -- name: commit
 -- Touches a row only while it is still this token's claim: a zombie's late commit finds none.
-UPDATE items SET status = 3, form = ?, serializer = ?, size = ?, digest = ?, filename = ?, ext = coalesce(?, ext),
-    ended = ?, duration = ?, attempts = ?
+UPDATE items SET status = 3, form = ?, serializer = ?, compression = ?, size = ?, digest = ?, signature = ?, mac = ?,
+    filename = ?, ext = coalesce(?, ext), data = ?, ended = ?, duration = ?, attempts = ?
 WHERE id = ? AND token = ? AND status = 1
-
--- name: insert_inline
-INSERT INTO inline_values (item, data) VALUES (?, ?)
 
 -- name: fail
 UPDATE items SET status = 2, cause = ?, ended = ?, duration = ?, attempts = ? WHERE id = ? AND token = ? AND status = 1
 
 -- name: error_text
-UPDATE details SET error = ? WHERE item = ?
+INSERT INTO details (item, error) VALUES (?, ?) ON CONFLICT (item) DO UPDATE SET error = excluded.error
+
+-- name: no_error_text
+UPDATE details SET error = NULL WHERE item = ?
 
 -- name: release
 -- For a claimant that cannot know whether its claim was committed: the token alone finds it.
@@ -122,8 +135,9 @@ UPDATE items SET former = status, status = -1, cause = ? WHERE id = ? AND status
 UPDATE items SET former = status, status = -1, cause = 'removed' WHERE key = ? AND status IN (0, 2, 3)
 
 -- name: insert_item
-INSERT INTO items (key, version, status, scope, token, filename, created, ended, attempts, ext, label)
-VALUES (?, ?, ?, x'', ?, ?, ?, ?, 0, ?, ?)
+INSERT INTO items
+    (key, version, status, scope, token, filename, created, ended, attempts, ext, label, uri, params)
+VALUES (?, ?, ?, x'', ?, ?, ?, ?, 0, ?, ?, ?, ?)
 
 -- name: status
 SELECT status FROM items WHERE id = ?
@@ -140,7 +154,7 @@ INSERT INTO attributes (item, namespace, name, kind, value) VALUES (?, ?, ?, ?, 
 SELECT namespace, name, kind, value FROM attributes WHERE item = ? ORDER BY namespace, name
 
 -- name: inline
-SELECT data FROM inline_values WHERE item = ?
+SELECT data FROM items WHERE id = ?
 
 -- name: code_parts
 SELECT parts FROM codes WHERE digest = ?
@@ -159,8 +173,9 @@ INSERT OR REPLACE INTO file_digests (path, size, mtime_ns, ctime_ns, inode, dige
 SELECT version FROM items WHERE key = ? AND status = 3 AND form IS NOT NULL ORDER BY version DESC LIMIT 1
 
 -- name: insert_claim_by_hand
-INSERT INTO items (key, version, status, scope, token, owner, filename, created, attempts, ext, label)
-VALUES (?, ?, 1, ?, ?, ?, ?, ?, 0, ?, ?)
+INSERT INTO items
+    (key, version, status, scope, token, owner, filename, created, attempts, ext, label, uri, params)
+VALUES (?, ?, 1, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
 
 -- name: trash_unowned
 -- What somebody writes by hand and nobody waits for; only when it is named.
@@ -170,13 +185,10 @@ UPDATE items SET former = 2, status = -1, cause = 'removed' WHERE id = ? AND sta
 UPDATE items SET status = former, former = NULL, cause = NULL WHERE id = ? AND status = -1
 
 -- name: delete
-UPDATE items SET status = -2 WHERE id = ? AND status = -1
-
--- name: delete_inline
-DELETE FROM inline_values WHERE item = ?
+UPDATE items SET status = -2, data = NULL WHERE id = ? AND status = -1
 
 -- name: forget
--- The record goes too; attributes and details go with it.
+-- The record goes too; attributes, details and uses go with it. A trigger keeps its version from being used again.
 DELETE FROM items WHERE id = ? AND status = -2
 
 -- name: set_label
@@ -195,7 +207,7 @@ DELETE FROM attributes WHERE item = ? AND namespace = ? AND name = ?
 DELETE FROM attributes WHERE item = ? AND namespace = ?
 
 -- name: record
-SELECT i.id, i.key, k.uri, i.version, i.status, i.scope, i.token, i.owner, i.form, i.serializer, i.size, i.digest,
-    i.filename, i.created, i.ended, i.duration, i.attempts, i.cause, i.code, i.ext, i.label, d.function,
-    d.params, d.error
-FROM items AS i JOIN keys AS k ON k.key = i.key LEFT JOIN details AS d ON d.item = i.id
+SELECT i.id, i.key, u.uri, i.version, i.status, i.scope, i.token, i.owner, i.form, i.serializer, i.size, i.digest,
+    i.filename, i.created, i.ended, i.duration, i.attempts, i.cause, i.code, i.ext, i.label, i.function,
+    i.params, d.error, i.compression, i.pinned
+FROM items AS i JOIN uris AS u ON u.id = i.uri LEFT JOIN details AS d ON d.item = i.id

@@ -45,7 +45,7 @@ def test_a_claim_that_was_lost_stores_nothing(cache, f, result):
     assert f(1) == result
     assert [item.status for item in f.items(1)] == [Status.FAILED]
     assert bytes_on_disk(cache) == []
-    assert cache.store.pool.read("SELECT count(*) FROM inline_values") == (0,)
+    assert cache.store.pool.read("SELECT count(*) FROM items WHERE data IS NOT NULL") == (0,)
 
 
 def test_a_commit_that_happened_though_it_was_reported_to_fail_counts(f, monkeypatch):

@@ -118,16 +118,18 @@ def test_a_committed_claim_is_the_best(claims):
     """Its row has everything that a hit needs."""
     mine = claim(claims)
     assert commit(claims, mine) is True
-    id_, version, token, serializer, size, _digest, filename, data = claims.best(KEY, SCOPE, "value", ALL)
-    assert (id_, version, token, serializer, size, filename, data) == (
-        mine.id,
-        1,
-        mine.token,
-        "pickle",
-        4,
-        None,
-        b"data",
-    )
+    found = claims.best(KEY, SCOPE, "value", ALL)
+    assert found == (mine.id, 1, mine.token, "pickle", 4, None, None, b"data", None, None, None)
+    assert found == claims.by_id(mine.id) == claims.best_of_any_code(KEY, "value", ALL)
+
+
+def test_all_that_a_commit_records_comes_with_the_hit(claims):
+    """What tells a changed, unsigned or compressed file is there without a second look."""
+    mine = claim(claims)
+    facts = {"digest": b"d", "signature": b"s", "mac": b"m", "compression": "zstd", "filename": "value.pkl"}
+    claims.commit(mine, Bytes(form="value", size=9, serializer="pickle", **facts), [], duration=5, attempts=1)
+    found = claims.best(KEY, SCOPE, "value", ALL)
+    assert found[3:] == ("pickle", 9, b"d", "value.pkl", None, b"s", b"m", "zstd")
 
 
 def test_the_best_is_the_newest_of_its_code_and_form(claims):

@@ -285,9 +285,9 @@ def test_a_connection_to_a_removed_registry_is_told_from_one_to_the_new_one(data
 def test_a_moved_registry_is_the_same(database, folder, tmp_path):
     """Nothing in it knows where it lies."""
     pool = Pool(database)
-    pool.write(lambda con: con.execute("INSERT INTO keys VALUES (x'aa', 'u', 1)"))
+    pool.write(lambda con: con.execute("INSERT INTO uris (uri) VALUES ('u')"))
     pool.close()
     os.rename(folder, tmp_path / "elsewhere")
     moved = Pool(Database(str(tmp_path / "elsewhere")))
-    assert moved.read("SELECT uri FROM keys") == ("u",)
+    assert moved.read("SELECT uri FROM uris") == ("u",)
     moved.close()

@@ -17,9 +17,9 @@ from cachedeco import Cache, cached
 cache = Cache(sys.argv[1])
 pool = cache.store.pool
 def put(key):
-    pool.write(lambda con: con.execute("INSERT INTO keys VALUES (?, 'u', 1)", (key.encode(),)))
+    pool.write(lambda con: con.execute("INSERT INTO uris (uri) VALUES (?)", (key,)))
 def count():
-    return pool.read("SELECT count(*) FROM keys")[0]
+    return pool.read("SELECT count(*) FROM uris")[0]
 def child(work):
     pid = os.fork()
     if pid == 0:

@@ -26,13 +26,11 @@ def pool(tmp_path):
 
 
 def put(pool, number):
-    return pool.write(
-        lambda con: con.execute("INSERT INTO keys VALUES (?, 'u', 1)", (str(number).encode(),)).rowcount
-    )
+    return pool.write(lambda con: con.execute("INSERT INTO uris (uri) VALUES (?)", (str(number),)).rowcount)
 
 
 def count(pool):
-    return pool.read("SELECT count(*) FROM keys")[0]
+    return pool.read("SELECT count(*) FROM uris")[0]
 
 
 def descriptors():
@@ -66,7 +64,7 @@ def test_a_write_that_raises_is_taken_back(pool, error):
     """Whatever ends the work, nothing of it stays, and the next write goes on."""
 
     def work(con):
-        con.execute("INSERT INTO keys VALUES (x'ff', 'u', 1)")
+        con.execute("INSERT INTO uris (uri) VALUES ('u')")
         raise error
 
     with pytest.raises(error):
@@ -174,7 +172,7 @@ def test_the_log_is_copied_back(pool, monkeypatch):
 
     def commit(numbers):
         for number in numbers:
-            pool.write(lambda con, n=number: con.execute("INSERT INTO keys VALUES (?, 'u', 1)", (b"%d" % n,)))
+            pool.write(lambda con, n=number: con.execute("INSERT INTO uris (uri) VALUES (?)", (str(n),)))
         return os.path.getsize(pool.database.path + "-wal")
 
     short = commit(range(50))
@@ -228,7 +226,7 @@ def test_a_write_after_the_folder_was_removed_goes_to_the_new_registry(pool):
     shutil.rmtree(pool.database.folder)
     put(pool, 2)
     other = Pool(Database(pool.database.folder))
-    assert other.read_all("SELECT key FROM keys") == [(b"2",)]
+    assert other.read_all("SELECT uri FROM uris") == [("2",)]
     other.close()
 
 
