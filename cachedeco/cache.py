@@ -9,6 +9,7 @@ from cachedeco.errors import OptionError
 from cachedeco.location import folder_of
 from cachedeco.making import Making
 from cachedeco.retry import failed, retry_failed
+from cachedeco.settings import MEMORY_LIMIT
 from cachedeco.store import Store
 
 TYPE_CHECKING = False
@@ -37,10 +38,13 @@ class Cache(Making, Changing):
 
         mode: what a cached call does on a miss: ``"read-write"`` computes and stores, ``"read-only"``
             computes and stores nothing, ``"raise-on-miss"`` raises a `MissError`.
+        memory: how many bytes of small results this process remembers, so that the same call again reads nothing
+            from the disk; changes by other processes are seen all the same. 0 for none.
 
     Attributes:
         path: absolute path of the folder.
         mode: as given.
+        memory: as given.
 
     Raises:
         OptionError: both paths are given, or one has a wrong type.
@@ -57,13 +61,19 @@ class Cache(Making, Changing):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, pkg: str | None = None, *, mode: str = "read-write"
+        self,
+        path: str | os.PathLike[str] | None = None,
+        pkg: str | None = None,
+        *,
+        mode: str = "read-write",
+        memory: int = MEMORY_LIMIT,
     ) -> None:
         if mode not in MODES:
             raise OptionError(f"Cache(mode={mode!r}): it is one of {', '.join(map(repr, MODES))}")
         self.path = folder_of(path, pkg)
         self.mode = mode
-        self.store = Store(self.path, mode)
+        self.memory = _checked_memory(memory)
+        self.store = Store(self.path, mode, memory)
 
     def __repr__(self) -> str:
         return f"Cache({self.path!r})"
@@ -76,8 +86,8 @@ class Cache(Making, Changing):
         """A cache is true, also an empty one."""
         return True
 
-    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[str, str]]:
-        return _opened, (self.path, self.mode)
+    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[str, str, int]]:
+        return _opened, (self.path, self.mode, self.memory)
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +97,7 @@ class Cache(Making, Changing):
 
     def close(self) -> None:
         """Close the connections to the registry. Using the cache again opens new ones."""
-        self.store.pool.close()
+        self.store.close()
 
     def failed(self, where: Callable[[CacheItem], object] | None = None) -> list[CacheItem]:
         """The items that failed and that no later version has made up for, the oldest first.
@@ -112,8 +122,14 @@ class Cache(Making, Changing):
         return retry_failed(self.store, where)
 
 
-def _opened(path: str, mode: str) -> Cache:
-    return Cache(path, mode=mode)
+def _opened(path: str, mode: str, memory: int) -> Cache:
+    return Cache(path, mode=mode, memory=memory)
+
+
+def _checked_memory(memory: int) -> int:
+    if isinstance(memory, bool) or not isinstance(memory, int) or memory < 0:
+        raise OptionError(f"Cache(memory={memory!r}): it is a number of bytes, 0 for none")
+    return memory
 
 
 _default: dict[str, Cache] = {}

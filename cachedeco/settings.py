@@ -21,6 +21,9 @@ BUSY_SECONDS = 60.0
 IDLE_CONNECTIONS = 8
 """Open connections that a process keeps between statements."""
 
+MEMORY_LIMIT = 64 << 20
+"""Bytes of hits that a process remembers for each cache, unless `Cache` is told otherwise."""
+
 FIRST_POLL = 0.001
 """Seconds until a waiter looks at another process's claim again; grows from look to look."""
 

@@ -9,7 +9,9 @@ from cachedeco.registry.claims import Claims
 from cachedeco.registry.database import Database
 from cachedeco.registry.digests import FileDigests
 from cachedeco.registry.items import Items
+from cachedeco.registry.memory import Memory
 from cachedeco.registry.pool import Pool
+from cachedeco.settings import MEMORY_LIMIT
 
 
 class Store:
@@ -18,6 +20,7 @@ class Store:
     Args:
         folder: absolute path of the cache folder; made when it is missing.
         mode: what a miss does, see `Cache`.
+        memory: how many bytes of hits a process remembers.
 
     Attributes:
         folder: that path.
@@ -26,12 +29,13 @@ class Store:
         claims: who computes what.
         items: records, and what people do with them.
         file_digests: of files that were keyed by their content.
+        memory: the hits that this process remembers.
 
     Raises:
         RegistryError: the folder cannot be made.
     """
 
-    def __init__(self, folder: str, mode: str = "read-write") -> None:
+    def __init__(self, folder: str, mode: str = "read-write", memory: int = MEMORY_LIMIT) -> None:
         prepare(folder)
         self.mode = mode
         self.folder = folder
@@ -39,7 +43,13 @@ class Store:
         self.claims = Claims(self.pool)
         self.items = Items(self.pool)
         self.file_digests = FileDigests(self.pool)
+        self.memory = Memory(self.pool.slots, memory)
 
     def item_folder(self, key: str, version: int, token: str) -> str:
         """Absolute path of an item's own folder."""
         return os.path.join(self.folder, item_name(key, version, token))
+
+    def close(self) -> None:
+        """Let go of connections and of what is remembered; all comes back when it is needed."""
+        self.memory.clear()
+        self.pool.close()

@@ -67,6 +67,8 @@ def nothing_left_behind(request: pytest.FixtureRequest, own_default_cache: None)
         thread.join(_PATIENCE)
     assert not [thread for thread in threading.enumerate() if thread not in threads], "threads still run"
     if _open_files() - files:
+        for default in cache_module._default.values():
+            default.close()
         gc.collect()
         for each in list(pool._pools):
             each.close()

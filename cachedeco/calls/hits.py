@@ -31,6 +31,30 @@ if TYPE_CHECKING:
 def hit(store: Store, request: Request) -> Any:
     """Load the best READY item that can be loaded; MISSING when there is none."""
     request.below = ANY_VERSION  # what was stored since the last look counts too
+    if request.plan.options.picks:
+        return _found(store, request)
+    memory, name = store.memory, request.hit_name()
+    remembered = memory.get(name)
+    if remembered is not None:
+        if remembered.value is not MISSING:
+            return remembered.value
+        value = _try(store, request, remembered.row)
+        if value is not MISSING:
+            return value
+    ticket = memory.ticket(request.key)
+    row = _newest(store, request, request.below)
+    if row is None:
+        return MISSING
+    value = _try(store, request, row)
+    if value is MISSING:
+        return _found(store, request)
+    if ticket is not None:
+        memory.keep(name, ticket, row, value)
+    return value
+
+
+def _found(store: Store, request: Request) -> Any:
+    """Load the best READY item that can be loaded, as the registry has it now."""
     while True:
         row = best(store, request, request.below)
         if row is None:

@@ -112,6 +112,10 @@ class Request:
         self.below = version
         self.seen = max(self.seen, version)
 
+    def hit_name(self) -> bytes:
+        """What the hits of this call are remembered by: key, code, and how the function looks for them."""
+        return self.key + self.code + self.plan.way
+
     def described(self) -> str:
         """The parameters for people, as JSON."""
         import json
@@ -161,6 +165,7 @@ class Plan:
         code_counts: whether a result of other code is no hit.
         file_digests: remembers files that are keyed by their content.
         output: the files that the function writes; None when it returns a value.
+        way: what of form and options tells which item is a hit.
         form: ``"value"``, ``"file"``, ``"files"`` or ``"stream"``: what the function produces.
 
     Raises:
@@ -196,6 +201,7 @@ class Plan:
         if "generator" in kind:
             self.form = "stream"
         self.code = Code(function, version=options.code_version)
+        self.way = f"{self.form} {options.on_code_change}".encode()
         self.code_counts = options.on_code_change in {"recompute", "raise"}
         self.file_digests = _LateDigests(self)
         self._attributes = None if callable(options.attrs) else encode(options.attrs or {})

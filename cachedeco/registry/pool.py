@@ -17,6 +17,7 @@ from _thread import get_ident
 
 from cachedeco.errors import RegistryError, RegistryUnavailableError
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
+from cachedeco.registry.slots import Slots
 from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS
 
 TYPE_CHECKING = False
@@ -39,10 +40,15 @@ class Pool:
 
     Args:
         database: the registry to connect to.
+
+    Attributes:
+        database: as given.
+        slots: tell all processes which keys have changed.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.slots = Slots(os.path.dirname(database.path))
         self._idle: list[Connection] = []
         self._writing = threading.Lock()
         self._busy: set[int] = set()  # threads inside read() or write()
@@ -93,9 +99,15 @@ class Pool:
                 self._drop(con)
                 con = self._take()
             try:
+                changed = con.watch() if con.changed is None else con.changed
+                changed.clear()
                 con.execute("BEGIN IMMEDIATE")
                 result = work(con)
-                con.execute("COMMIT")
+                raised = self.slots.begin(changed) if changed else []
+                try:
+                    con.execute("COMMIT")
+                finally:
+                    self.slots.done(raised)
             except sqlite3.Error as error:
                 raise self._trouble(error) from error
             finally:
@@ -116,6 +128,7 @@ class Pool:
     def close(self) -> None:
         """Close the idle connections. The pool stays usable: it opens new ones when asked."""
         _close(self._idle)
+        self.slots.close()
 
     def _trouble(self, error: sqlite3.Error) -> RegistryUnavailableError:
         path = self.database.path
@@ -190,7 +203,7 @@ class Pool:
         deadline = time.monotonic() + _FORK_WAIT
         while self._busy - {me} and time.monotonic() < deadline:
             time.sleep(0.0002)
-        self.close()
+        _close(self._idle)
 
     def _after_fork_in_parent(self) -> None:
         gate, self._gate = self._gate, None

@@ -1,0 +1,149 @@
+"""Slots: a small file in shared memory that tells every process which keys may have changed.
+
+A slot is two words, shared by all keys with the same first bits. A writer raises ``begun`` while it holds the
+write lock, before its COMMIT, and sets ``done`` to the same number after it. Who reads a hit notes both words
+first: were they equal, then all commits counted so far are visible to the read that follows, and what it found
+stays true for as long as ``begun`` does not move. One word alone cannot do it: raised after the COMMIT, a
+reader trusts what has just changed; raised before, it reads the old row and trusts it under the new number.
+
+Notes:
+    A writer that dies between the two leaves them unequal: the slot is not trusted until the next write there
+    sets both. Numbers only grow, and only under the write lock, so no two writers give out the same one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import time
+
+from cachedeco.errors import RegistryUnavailableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Ticket = tuple[int, int]  # place of a slot's first word, its number
+
+SLOTS = 4096
+"""How many there are: a change makes one in so many of the remembered hits be looked up again."""
+
+_BYTES = SLOTS * 16
+_TRUST_SECONDS = 0.1
+# Linux and macOS; elsewhere a file that is mapped cannot be removed, which only makes the check needless.
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Slots:
+    """The slots of one registry, mapped when they are first needed.
+
+    Args:
+        folder: the one of the registry file. Who removes it removes both.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.path = os.path.join(folder, "slots")
+        self._words: memoryview | None = None
+        self._file: tuple[int, int] | None = None
+        self._checked = 0.0
+
+    def words(self) -> memoryview | None:
+        """The words as whole numbers, of the file that lies there now or did 0.1 s ago; None without one.
+
+        Whoever keeps what a ticket vouches for must let go of it when this is another object than before.
+        """
+        if self._words is not None and time.monotonic() - self._checked < _TRUST_SECONDS:
+            return self._words
+        return self._renewed()
+
+    def begin(self, keys: Iterable[bytes]) -> list[Ticket]:
+        """Raise ``begun`` for keys that change. To be called under the registry's write lock, before COMMIT.
+
+        Raises:
+            RegistryUnavailableError: the file cannot be used; then nothing may be committed, for other processes
+                would go on trusting what they remember.
+        """
+        words = self._current()
+        raised = []
+        for place in {place_of(key) for key in keys}:
+            number = words[place] + 1
+            words[place] = number
+            raised.append((place, number))
+        return raised
+
+    def done(self, raised: list[Ticket]) -> None:
+        """Set ``done``. To be called after COMMIT, or when it has failed."""
+        words = self._words
+        if words is not None:
+            for place, number in raised:
+                words[place + 1] = number
+
+    def replace(self) -> None:
+        """Remove the file: nobody trusts anything that was read before. For who replaces the registry."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; it is mapped again when it is needed."""
+        self._words = None
+
+    def _current(self) -> memoryview:
+        """The words of the file that lies there now, writable; made where there is none."""
+        try:
+            try:
+                found = os.stat(self.path)
+            except FileNotFoundError:
+                self._make()
+                found = os.stat(self.path)
+            words = self._words
+            if words is None or words.readonly or self._file != (found.st_dev, found.st_ino):
+                words = self._map(os.O_RDWR)
+        except OSError as error:
+            raise RegistryUnavailableError(f"cannot use {self.path}: {error}", path=self.path) from error
+        return words
+
+    def _renewed(self) -> memoryview | None:
+        self._checked = time.monotonic()
+        try:
+            found = os.stat(self.path)
+            if self._words is None or self._file != (found.st_dev, found.st_ino):
+                self._map(os.O_RDWR if os.access(self.path, os.W_OK) else os.O_RDONLY)
+        except OSError:
+            self._words = None  # nothing is remembered then
+        return self._words
+
+    def _make(self) -> None:
+        temporary = f"{self.path}.{os.urandom(8).hex()}.new"
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+        try:
+            os.ftruncate(descriptor, _BYTES)
+            # Unlike a rename it does not take the place of a file that another process maps already.
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, self.path)
+        finally:
+            os.close(descriptor)
+            os.unlink(temporary)
+
+    def _map(self, mode: int) -> memoryview:
+        descriptor = os.open(self.path, mode | _FLAGS)
+        try:
+            found = os.fstat(descriptor)
+            if found.st_size != _BYTES:
+                raise OSError(f"it has {found.st_size} bytes instead of {_BYTES}; remove it")
+            access = mmap.ACCESS_READ if mode == os.O_RDONLY else mmap.ACCESS_WRITE
+            words = memoryview(mmap.mmap(descriptor, _BYTES, access=access)).cast("Q")
+        finally:
+            os.close(descriptor)
+        self._words, self._file = words, (found.st_dev, found.st_ino)
+        return words
+
+
+def place_of(key: bytes) -> int:
+    """The place of a key's ``begun`` among the words; ``done`` is the next.
+
+    Args:
+        key: 16 bytes.
+    """
+    return (key[0] | (key[1] & 15) << 8) * 2
