@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import re
 import threading
 import typing
 from pathlib import Path
@@ -299,7 +300,7 @@ def test_other_metadata_is_left_alone():
         (dict[str, InFile] | None, "inside of another type"),
         (InFile | str, "inside of another type"),
     ],
-    ids=str,
+    ids=lambda each: re.sub(" at 0x[0-9a-f]+", "", str(each)),
 )
 def test_markers_that_make_no_sense_are_errors_at_decoration(annotation, problem):
     """The error names the parameter and the function."""

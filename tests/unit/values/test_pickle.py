@@ -56,6 +56,9 @@ class Ticket:
     def __hash__(self):
         return hash(self.number)
 
+    def __repr__(self):
+        return f"Ticket({self.number})"
+
 
 def inline(value):
     return SERIALIZER.unpack(SERIALIZER.pack(value).inline(NO_LIMIT))
