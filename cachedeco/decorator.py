@@ -112,8 +112,8 @@ def cached(
             (``"ignore"``).
         expires: how long a result is a hit, from its commit on. Default: for ever.
         validate: a function of the item; one for which it returns something false is no hit.
-        best: ``"latest"``, or a function that chooses: it gets the fresh READY items, the newest first, and
-            returns one of them, or None for a miss.
+        best: ``"latest"``, or a function that chooses: it gets the fresh READY items that pass `validate`, the
+            newest first, and returns one of them, or None for a miss.
         retry: attempts within one call, or a ``tenacity.Retrying`` object.
         on_error: ``"stale"`` returns the last READY result, expired or not, when the function raises.
         cooldown: for so long after a failure, a call raises `PreviousFailureError` and does not try again.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor
 
     from cachedeco.item import CacheItem
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 S = TypeVar("S")
+A = TypeVar("A")
+R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -62,19 +64,62 @@ class CachedFunction(Protocol[P, R_co]):
     def remove(self, *args: P.args, **kwargs: P.kwargs) -> int:
         """Move all versions to TRASH; returns how many."""
 
+    # Columns are not checked against the parameters: types cannot say "an iterable of each".
+    @overload
     def map(
-        self,
+        self: CachedFunction[..., R],
+        column: Iterable[Any],
+        /,
         *columns: Iterable[Any],
         n_jobs: int | None = None,
         executor: Executor | None = None,
-        as_completed: bool = False,
-        return_exceptions: bool = False,
+        as_completed: Literal[False] = False,
+        return_exceptions: Literal[False] = False,
         progress: bool | None = None,
-    ) -> Any:
-        """A list of the results of many calls, of which only the missing ones are computed."""
+    ) -> list[R]: ...
+    @overload
+    def map(
+        self: CachedFunction[..., R],
+        column: Iterable[Any],
+        /,
+        *columns: Iterable[Any],
+        n_jobs: int | None = None,
+        executor: Executor | None = None,
+        as_completed: Literal[False] = False,
+        return_exceptions: bool,
+        progress: bool | None = None,
+    ) -> list[R | Exception]: ...
+    @overload
+    def map(
+        self: CachedFunction[..., R],
+        column: Iterable[Any],
+        /,
+        *columns: Iterable[Any],
+        n_jobs: int | None = None,
+        executor: Executor | None = None,
+        as_completed: Literal[True],
+        return_exceptions: Literal[False] = False,
+        progress: bool | None = None,
+    ) -> Iterator[tuple[int, R]]: ...
+    @overload
+    def map(
+        self: CachedFunction[..., R],
+        column: Iterable[Any],
+        /,
+        *columns: Iterable[Any],
+        n_jobs: int | None = None,
+        executor: Executor | None = None,
+        as_completed: Literal[True],
+        return_exceptions: bool,
+        progress: bool | None = None,
+    ) -> Iterator[tuple[int, R | Exception]]: ...
 
-    def missing(self, *columns: Iterable[Any]) -> list[Any]:
-        """Those elements, or tuples of several, for which there is no stored result."""
+    @overload
+    def missing(self, column: Iterable[A], /) -> list[A]: ...
+    @overload
+    def missing(
+        self, column: Iterable[Any], second: Iterable[Any], /, *columns: Iterable[Any]
+    ) -> list[tuple[Any, ...]]: ...
 
     def why(self, *args: P.args, **kwargs: P.kwargs) -> Why:
         """Say why the call is a hit or a miss; never computes."""

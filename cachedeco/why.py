@@ -153,7 +153,8 @@ def _of_unused(request: Request, item: CacheItem) -> Why:
         return Why("removed", f"Miss: {what} cannot be used: its bytes are gone.", item)
     if not policy.is_fresh(item._record.ended, options.expires, time.time_ns() // 1000):  # noqa: SLF001 - microseconds
         return Why("expired", f"Miss: {what} has expired: it was committed at {item.committed}.", item)
-    option = "validate" if options.best is None else "best"
+    invalid = options.validate is not None and not options.validate(item)
+    option = "validate" if invalid else "best"
     return Why("refused", f"Miss: {what} is stored, but the function's `{option}` does not take it.", item)
 
 

@@ -94,14 +94,15 @@ def miss(store: Store, request: Request, *, refresh: bool) -> Any:
             mine.over = True
             mine.landed.release()
             mine.settle()
+        if refresh:
+            continue
         if flight.error is not None:
             raise previous_failure(request, "", flight.error) from flight.error
         if flight.unstorable:
             return run_uncached(request, None)  # the call that could not store its result has said so
-        if not refresh:
-            value = hit(store, request)
-            if value is not MISSING:
-                return value
+        value = hit(store, request)
+        if value is not MISSING:
+            return value
 
 
 def lead(store: Store, request: Request, flight: Flight, *, refresh: bool, deadline: float | None) -> Any:
@@ -116,7 +117,7 @@ def lead(store: Store, request: Request, flight: Flight, *, refresh: bool, deadl
                 return value
         else:
             outcome = wait(store, request, running, deadline)
-            ended = policy.end_of_claim(outcome.status, outcome.cause)
+            ended = policy.end_of_claim(outcome.status, outcome.cause, refresh=refresh)
             if ended is Ended.RAISED:
                 flight.error = previous_failure(request, outcome.error or "", None)
                 raise flight.error

@@ -111,16 +111,16 @@ async def _miss(store: Store, request: Request, *, refresh: bool) -> Any:
             mine.over = True
             mine.landed.release()
             mine.settle()
+        if refresh:
+            continue
         if flight.error is not None:
             raise previous_failure(request, "", flight.error) from flight.error
         if flight.unstorable:
-            return await run_uncached_async(
-                request, None
-            )  # the call that could not store its result has said so
-        if not refresh:
-            value = await _hit(store, request)
-            if value is not MISSING:
-                return value
+            # The call that could not store its result has said so.
+            return await run_uncached_async(request, None)
+        value = await _hit(store, request)
+        if value is not MISSING:
+            return value
 
 
 async def _landing(flight: Flight, deadline: float | None) -> bool:
@@ -169,7 +169,7 @@ async def _lead(
                 return value
         else:
             outcome = await _wait(store, request, running, deadline)
-            ended = policy.end_of_claim(outcome.status, outcome.cause)
+            ended = policy.end_of_claim(outcome.status, outcome.cause, refresh=refresh)
             if ended is Ended.RAISED:
                 flight.error = previous_failure(request, outcome.error or "", None)
                 raise flight.error

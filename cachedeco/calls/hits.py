@@ -134,7 +134,7 @@ def _newest(store: Store, request: Request, below: int) -> Hit | None:
 
 
 def _picked(store: Store, request: Request, below: int) -> Hit | None:
-    """The item that expiry, check and choice of the function leave."""
+    """The item that expiry, check and choice of the function leave, in this order."""
     plan, options = request.plan, request.plan.options
     now = time.time_ns() // 1000
     versions = [record for record in store.items.versions(request.key) if record.version < below]
@@ -155,22 +155,18 @@ def _picked(store: Store, request: Request, below: int) -> Hit | None:
 
 def _chosen(store: Store, request: Request, fresh: list[Record]) -> Record | None:
     plan, options = request.plan, request.plan.options
-    items = [(record, plan.make_item(record, store)) for record in fresh]
-    if options.best is not None:
-        if not items:
-            return None
-        choice = options.best([item for _, item in items])
-        if choice is None:
-            return None
-        items = [pair for pair in items if pair[1] == choice]
-        if not items:
-            raise OptionError(
-                f"{plan.name}: best(...) returned {choice!r}, which is none of the items that it got"
-            )
-    for record, item in items:
-        if options.validate is None or options.validate(item):
+    items = ((record, plan.make_item(record, store)) for record in fresh)
+    valid = (pair for pair in items if options.validate is None or options.validate(pair[1]))
+    if options.best is None:
+        return next((record for record, _ in valid), None)
+    offered = list(valid)
+    choice = options.best([item for _, item in offered]) if offered else None
+    if choice is None:
+        return None
+    for record, item in offered:
+        if item == choice:
             return record
-    return None
+    raise OptionError(f"{plan.name}: best(...) returned {choice!r}, which is none of the items that it got")
 
 
 def _try(store: Store, request: Request, row: Hit) -> Any:

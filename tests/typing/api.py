@@ -50,9 +50,22 @@ assert_type(bare.remove(1), int)
 assert_type(bare.why(1).hit, bool)
 assert_type(str(bare.why(1)), str)
 
+assert_type(bare.map([1, 2]), list[float])
+assert_type(bare.map(range(2), n_jobs=2, progress=False), list[float])
+assert_type(bare.map([1, 2], return_exceptions=True), list[float | Exception])
+assert_type(bare.map([1, 2], as_completed=True), Iterator[tuple[int, float]])
+assert_type(
+    bare.map([1, 2], as_completed=True, return_exceptions=True), Iterator[tuple[int, float | Exception]]
+)
+assert_type(bare.missing([1, 2]), list[int])
+assert_type(bare.missing([1, 2], ["a", "b"]), list[tuple[Any, ...]])
+
 bare.item("1")  # type: ignore[arg-type]
 bare.key()  # type: ignore[call-arg]
 bare.refresh(1, nmae="b")  # type: ignore[call-arg]
+bare.map()  # type: ignore[call-overload]
+bare.map([1], jobs=2)  # type: ignore[call-overload]
+bare.missing(1)  # type: ignore[call-overload]
 print(bare.item(1).path)  # type: ignore[union-attr]
 
 
@@ -195,6 +208,8 @@ assert_type(Model.fit(model, 3), float)
 assert_type(Model.fit.item(model, 3), CacheItem | None)
 assert_type(Model.score.refresh(model, 3, scale=2), float)
 
+model.fit.item(3)  # type: ignore[attr-defined]  # Model.fit.item(model, 3): the verbs do not see what is before the dot
+model.fit.map([3])  # type: ignore[attr-defined]
 model.fit("3")  # type: ignore[arg-type]
 model.fit()  # type: ignore[call-arg]
 model.score(3, 2.0)  # type: ignore[call-arg]

@@ -123,8 +123,10 @@ def test_an_expired_result_is_no_status_of_ready(make, clock):
 def test_why_tells_a_check_and_a_choice_from_an_expiry(make):
     """Whichever did not take what is stored."""
     checked, chosen = make(validate=lambda item: False), make(best=lambda items: None)
+    both = {"best": lambda items: None, "validate": lambda item: True}
     checked()
-    for f, option in ((checked, "validate"), (chosen, "best")):
+    cases = [(checked, "validate"), (chosen, "best"), (make(**both), "best")]
+    for f, option in [*cases, (make(**both | {"validate": lambda item: False}), "validate")]:
         assert f.why().cause == "refused"
         assert f"the function's `{option}` does not take it" in str(f.why())
 
@@ -279,10 +281,20 @@ def test_to_choose_what_was_not_offered_is_told(make):
         g()
 
 
-def test_what_is_chosen_is_checked_too(make):
-    """A choice that fails the check is no hit."""
-    f = make(best=lambda items: items[0], validate=lambda item: item.version != 1)
-    assert [f(), f(), f()] == [1, 2, 2]
+def test_there_is_no_choice_of_what_fails_the_check(make):
+    """An item that fails it is no candidate; where all fail, nobody is asked to choose."""
+
+    def choose(items):
+        SEEN.append([item.version for item in items])
+        return items[0]
+
+    plain, f = make(), make(best=choose, validate=lambda item: item.version % 2 == 0)
+    plain()
+    assert f() == 2
+    assert SEEN == []
+    plain.refresh()
+    assert f() == 2
+    assert SEEN == [[2]]
 
 
 def test_a_chosen_item_whose_file_is_gone_is_a_miss(make):

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from cachedeco import Status, WaitTimeoutError, cached
+from cachedeco.calls import flights
 
 CALLS = []
 GATE = {"entered": threading.Event(), "go": threading.Event()}
@@ -22,10 +23,15 @@ from cachedeco import cached
 @cached(cache=sys.argv[1], uri="held", code_version="1")
 def held(x=0):
     print("computing", flush=True)
-    sys.stdin.readline()
+    if sys.stdin.readline() == "raise\\n":
+        raise ValueError("from afar")
     return "from afar"
-held()
-print("done", flush=True)
+try:
+    held()
+except ValueError:
+    print("raised", flush=True)
+else:
+    print("done", flush=True)
 """
 
 
@@ -52,6 +58,32 @@ async def held_later(x=0):
     while not GATE["go"].is_set():  # noqa: ASYNC110 - set by a thread, or in another loop
         await asyncio.sleep(0.001)
     return "value"
+
+
+def stumbling(x=0):
+    held()
+    if len(CALLS) == 1:
+        raise ValueError("the first time")
+    return "value"
+
+
+async def stumbling_later(x=0):
+    await held_later()
+    if len(CALLS) == 1:
+        raise ValueError("the first time")
+    return "value"
+
+
+def wait_until(happened):
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def somebody_waits():
+    """Whether a thread or a task of this process waits for another one."""
+    return bool(flights._waiting)
 
 
 @pytest.fixture
@@ -151,6 +183,64 @@ def test_refresh_waits_for_a_running_claim_then_computes(make, computing):
     assert got == ["value"]
     assert [item.version for item in f.items()] == [2, 1]
     assert len(CALLS) == 2
+
+
+def test_refresh_computes_after_a_claim_that_raised(make):
+    """The failure of another call is not its own."""
+    f, got = make(stumbling), []
+
+    def fail():
+        with pytest.raises(ValueError, match="the first time"):
+            f()
+
+    first, second = threading.Thread(target=fail), threading.Thread(target=lambda: got.append(f.refresh()))
+    first.start()
+    assert GATE["entered"].wait(30)
+    second.start()
+    wait_until(somebody_waits)
+    GATE["go"].set()
+    first.join(30)
+    second.join(30)
+    assert got == ["value"]
+    assert [item.status for item in f.items()] == [Status.READY, Status.FAILED]
+
+
+def test_awaited_refresh_computes_after_a_claim_that_raised(make):
+    """As a plain one does."""
+    f = make(stumbling_later)
+
+    async def both():
+        first = asyncio.create_task(f())
+        while not GATE["entered"].is_set():  # noqa: ASYNC110 - set by a thread, or in another loop
+            await asyncio.sleep(0.001)
+        second = asyncio.create_task(f.refresh())
+        while not somebody_waits():  # noqa: ASYNC110 - nothing tells it
+            await asyncio.sleep(0.001)
+        GATE["go"].set()
+        return await asyncio.gather(first, second, return_exceptions=True)
+
+    first, second = asyncio.run(both())
+    assert isinstance(first, ValueError)
+    assert second == "value"
+
+
+@pytest.mark.parametrize("function", [held, held_later])
+def test_refresh_computes_after_another_process_raised(make, elsewhere, function):
+    """Also when that failure cools down: a refresh does not mind."""
+    f, got = make(function, cooldown=3600), []
+    GATE["go"].set()
+
+    def refresh():
+        value = f.refresh()
+        got.append(asyncio.run(value) if function is held_later else value)
+
+    waiter = threading.Thread(target=refresh)
+    waiter.start()
+    waiter.join(0.05)
+    assert waiter.is_alive()
+    assert elsewhere.communicate("raise\n")[0] == "raised\n"
+    waiter.join(30)
+    assert got == ["value"]
 
 
 def test_a_hit_does_not_wait(make, computing):
