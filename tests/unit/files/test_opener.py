@@ -45,7 +45,12 @@ def zip_bytes():
     return made.getvalue()
 
 
-SINGLE = {"plain": DATA, "gz": gzip.compress(DATA), "bz2": bz2.compress(DATA), "xz": lzma.compress(DATA)}
+SINGLE = {
+    "plain": DATA,
+    "gz": gzip.compress(DATA, mtime=0),
+    "bz2": bz2.compress(DATA),
+    "xz": lzma.compress(DATA),
+}
 ARCHIVES = {
     "zip": zip_bytes(),
     "tar": tar_bytes("w"),
