@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)
 A = TypeVar("A")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class CachedFunction(Protocol[P, R_co]):
-    """A function made by `cachedeco.cached`. Every verb takes the arguments of a call."""
+class Verbs(Protocol[P, R_co]):
+    """What hangs on a function made by `cachedeco.cached`: every verb takes the arguments of a call."""
 
     __name__: str
     __qualname__: str
@@ -30,18 +31,6 @@ class CachedFunction(Protocol[P, R_co]):
     @property
     def __wrapped__(self) -> Callable[P, R_co]:
         """The plain function."""
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Load the stored result, or compute it."""
-
-    # As a method it is an ordinary bound method. It has no verbs: they take the instance as any other
-    # argument, `Class.method.item(instance, 1)`.
-    @overload
-    def __get__(self, instance: None, owner: type, /) -> CachedFunction[P, R_co]: ...
-    @overload
-    def __get__(
-        self: CachedFunction[Concatenate[S, Q], R_co], instance: S, owner: type | None = None, /
-    ) -> Callable[Q, R_co]: ...
 
     def item(self, *args: P.args, **kwargs: P.kwargs) -> CacheItem | None:
         """The item that a call would get, or None; never computes."""
@@ -67,7 +56,7 @@ class CachedFunction(Protocol[P, R_co]):
     # Columns are not checked against the parameters: types cannot say "an iterable of each".
     @overload
     def map(
-        self: CachedFunction[..., R],
+        self: Verbs[..., R],
         column: Iterable[Any],
         /,
         *columns: Iterable[Any],
@@ -79,7 +68,7 @@ class CachedFunction(Protocol[P, R_co]):
     ) -> list[R]: ...
     @overload
     def map(
-        self: CachedFunction[..., R],
+        self: Verbs[..., R],
         column: Iterable[Any],
         /,
         *columns: Iterable[Any],
@@ -91,7 +80,7 @@ class CachedFunction(Protocol[P, R_co]):
     ) -> list[R | Exception]: ...
     @overload
     def map(
-        self: CachedFunction[..., R],
+        self: Verbs[..., R],
         column: Iterable[Any],
         /,
         *columns: Iterable[Any],
@@ -103,7 +92,7 @@ class CachedFunction(Protocol[P, R_co]):
     ) -> Iterator[tuple[int, R]]: ...
     @overload
     def map(
-        self: CachedFunction[..., R],
+        self: Verbs[..., R],
         column: Iterable[Any],
         /,
         *columns: Iterable[Any],
@@ -123,3 +112,37 @@ class CachedFunction(Protocol[P, R_co]):
 
     def why(self, *args: P.args, **kwargs: P.kwargs) -> Why:
         """Say why the call is a hit or a miss; never computes."""
+
+
+class TakesClass(Protocol[S_contra, Q, R_co]):
+    """A function whose first parameter is a class."""
+
+    def __call__(self, cls: type[S_contra], /, *args: Q.args, **kwargs: Q.kwargs) -> R_co:
+        """Call it."""
+
+
+class CachedFunction(Verbs[P, R_co], Protocol[P, R_co]):
+    """A function made by `cachedeco.cached`."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Load the stored result, or compute it."""
+
+    # Below @classmethod the class is bound. What stands before the dot is not seen by the verbs, so they take the
+    # class, or the instance of a method, as any other argument: `Class.method.item(instance, 1)`.
+    @overload
+    def __get__(
+        self: TakesClass[S, Q, R], instance: S | None, owner: type[S], /
+    ) -> CachedClassMethod[Concatenate[type[S], Q], Q, R]: ...
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> CachedFunction[P, R_co]: ...
+    @overload
+    def __get__(
+        self: CachedFunction[Concatenate[S, Q], R_co], instance: S, owner: type | None = None, /
+    ) -> Callable[Q, R_co]: ...
+
+
+class CachedClassMethod(Verbs[P, R_co], Protocol[P, Q, R_co]):
+    """A class method made by `cachedeco.cached`, below `classmethod`: its verbs take the class first."""
+
+    def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> R_co:
+        """Load the stored result, or compute it."""

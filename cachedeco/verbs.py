@@ -5,6 +5,7 @@ from __future__ import annotations
 from cachedeco.calls.hits import find
 from cachedeco.calls.mapping import Calls, map_as_completed, map_calls
 from cachedeco.calls.plan import Request
+from cachedeco.calls.refusals import refuse_without_object
 from cachedeco.errors import OptionError
 from cachedeco.item import CacheItem
 from cachedeco.status import Status
@@ -60,6 +61,7 @@ def params(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> dict[s
 
 def refresh(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Compute a new version of this call, after whoever computes it now; older versions stay."""
+    refuse_without_object(function, args, kwargs)
     return dispatch(_plan(function), args, kwargs, refresh=True)
 
 
@@ -127,4 +129,5 @@ def _plan(function: Callable[..., Any]) -> Plan:
 
 
 def _request(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+    refuse_without_object(function, args, kwargs)
     return Request(_plan(function), args, kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cachedeco.calls.hits import find, hit
 from cachedeco.calls.plan import Request
 from cachedeco.calls.progress import bar
+from cachedeco.calls.refusals import refuse_without_object
 from cachedeco.errors import MapError, OptionError
 from cachedeco.record import MISSING
 
@@ -36,8 +37,11 @@ class Calls:
         self.plan: Plan = function.__cachedeco__  # type: ignore[attr-defined]  # set by cached
         if self.plan.kind != "plain":
             raise OptionError(
-                f"{self.plan.name} is of the kind {self.plan.kind!r}; map and missing are for plain functions"
+                f"{self.plan.name} is of the kind {self.plan.kind!r}; map and missing are for plain functions. "
+                "Calls of an async function run side by side with asyncio.gather"
             )
+        for arguments in self.arguments:
+            refuse_without_object(function, arguments, {})
         self.requests = [Request(self.plan, arguments, {}) for arguments in self.arguments]
         self.missing = self._missing()
 

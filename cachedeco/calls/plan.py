@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from types import FunctionType
 
 from cachedeco.calls import notices
 from cachedeco.calls.outputs import Output, parameter_of
@@ -164,6 +165,8 @@ class Plan:
         code: digest of what runs.
         code_counts: whether a result of other code is no hit.
         file_digests: remembers files that are keyed by their content.
+        method_of: qualified name of the class in whose body the function was written, if it takes an object
+            of it (``self``) or the class (``cls``) first; else empty.
         output: the files that the function writes; None when it returns a value.
         way: what of form and options tells which item is a hit.
         form: ``"value"``, ``"file"``, ``"files"`` or ``"stream"``: what the function produces.
@@ -191,6 +194,7 @@ class Plan:
         binder = Binder(function)
         self.name = f"{module_name(binder.function)}.{binder.function.__qualname__}"
         self.bind = binder.bind
+        self.method_of = _method_of(function, binder)
         parameter = parameter_of(options.output)
         _check_output(self.name, binder, parameter)
         _check_name(self.name, options)
@@ -225,6 +229,12 @@ class Plan:
     def store(self) -> Store:
         """The cache folder that this call uses."""
         return (self.cache or self.default_cache()).store
+
+
+def _method_of(function: Callable[..., Any], binder: Binder) -> str:
+    owner = str(binder.function.__qualname__).rpartition(".")[0]
+    takes_it = isinstance(function, FunctionType) and binder.names[:1] in {("self",), ("cls",)}
+    return owner if takes_it and not owner.endswith("<locals>") else ""
 
 
 def _check_kind(kind: str, options: Options) -> None:

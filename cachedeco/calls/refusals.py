@@ -8,15 +8,48 @@ from cachedeco import policy
 from cachedeco.calls import notices
 from cachedeco.calls.hits import stale
 from cachedeco.calls.plan import ANY_VERSION
-from cachedeco.errors import CodeChangedError, MissError, PreviousFailureError, StoreError, WaitTimeoutError
+from cachedeco.errors import (
+    CodeChangedError,
+    MissError,
+    OptionError,
+    PreviousFailureError,
+    StoreError,
+    WaitTimeoutError,
+)
 from cachedeco.record import MISSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from cachedeco.calls.plan import Request
+    from cachedeco.calls.plan import Plan, Request
     from cachedeco.store import Store
+
+
+def refuse_without_object(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Raise for a verb of a method that does not get the object first, as in ``model.fit.item(3)``.
+
+    Python hands what stands before the dot to the method alone: its verbs would take the 3 for the object.
+
+    Raises:
+        OptionError: the first argument is not of the method's class.
+    """
+    plan: Plan = function.__cachedeco__  # type: ignore[attr-defined]  # set by cached
+    if not plan.method_of:
+        return
+    given = args[0] if args else kwargs.get("self", kwargs.get("cls", MISSING))
+    for owner in given.__mro__ if isinstance(given, type) else type(given).__mro__:
+        # By its name, for a cell that is run again makes the class anew; or a class that borrows the method.
+        if owner.__qualname__ == plan.method_of or any(each is function for each in vars(owner).values()):
+            return
+    what = "nothing" if given is MISSING else f"a value of the type {type(given).__name__}"
+    raise OptionError(
+        f"{plan.name} is a method, and its verbs do not see what stands before the dot. Pass it first, as in "
+        f"{plan.method_of}.{function.__name__}.item(the_object, ...); they got {what}"
+    )
 
 
 def refuse_miss(store: Store, request: Request, *, refresh: bool) -> None:

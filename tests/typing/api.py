@@ -5,13 +5,11 @@ A wrong use carries an ignore comment: unused ones are errors, so each asserts t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import Any, assert_type
 
 from cachedeco import OUTPUT, Cache, CachedFunction, CacheItem, Status, cached
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 cache = Cache("results")
 
@@ -169,6 +167,7 @@ async def awaiting() -> None:
     assert_type(await fetched(1), str)
     assert_type(await fetched.refresh(1), str)
     assert_type(fetched.item(1), CacheItem | None)
+    assert_type(await Model().ask(1), str)
     await fetched("1")  # type: ignore[arg-type]
 
 
@@ -181,7 +180,7 @@ rows("3")  # type: ignore[arg-type]
 
 
 class Model:
-    """Has cached methods. Class methods are left out: mypy misreads them, it binds plain functions only."""
+    """Has cached methods."""
 
     @cached
     def fit(self, rows: int) -> float:
@@ -192,6 +191,34 @@ class Model:
     def score(self, rows: int, *, scale: float = 1.0) -> float:
         """Use the instance, with options."""
         return rows * scale
+
+    @cached
+    async def ask(self, rows: int) -> str:
+        """Is awaited."""
+        return str(rows)
+
+    @cached
+    def rows(self, count: int) -> Iterator[int]:
+        """Gives its items one by one."""
+        yield from range(count)
+
+    @property
+    @cached
+    def size(self) -> int:
+        """Take nothing but the instance."""
+        return 3
+
+    @classmethod
+    @cached
+    def make(cls, rows: int) -> Model:
+        """Use the class."""
+        return cls()
+
+    @classmethod
+    @cached(label="named")
+    def named(cls, name: str = "") -> str:
+        """Use the class, with options."""
+        return cls.__name__ + name
 
     @staticmethod
     @cached
@@ -204,6 +231,13 @@ model = Model()
 assert_type(model.fit(3), float)
 assert_type(model.score(3, scale=2), float)
 assert_type(Model.double(2), int)
+assert_type(model.size, int)
+assert_type(Model.make(2), Model)
+assert_type(model.make(rows=2), Model)
+assert_type(Model.named(name="a"), str)
+assert_type(Model.named.item(Model, name="a"), CacheItem | None)
+for each in model.rows(3):
+    assert_type(each, int)
 assert_type(Model.fit(model, 3), float)
 assert_type(Model.fit.item(model, 3), CacheItem | None)
 assert_type(Model.score.refresh(model, 3, scale=2), float)
@@ -212,6 +246,9 @@ model.fit.item(3)  # type: ignore[attr-defined]  # Model.fit.item(model, 3): the
 model.fit.map([3])  # type: ignore[attr-defined]
 model.fit("3")  # type: ignore[arg-type]
 model.fit()  # type: ignore[call-arg]
+Model.make("2")  # type: ignore[arg-type]
+Model.make()  # type: ignore[call-arg]
+Model.named.item("a")  # type: ignore[arg-type]
 model.score(3, 2.0)  # type: ignore[call-arg]
 Model.fit.item(3)  # type: ignore[call-arg,arg-type]
 

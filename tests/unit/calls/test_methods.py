@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from cachedeco import KeyingError, OptionError, WaitCycleError, cached
+from cachedeco import Cache, KeyingError, OptionError, WaitCycleError, cached
 
 SEEN = []
 
@@ -175,6 +175,74 @@ def test_verbs_of_a_method_take_the_object(cache):
     assert kind.read.item(station, 1).load() == "A 2"
     assert kind.read.status(station, 2).name == "UNINITIALIZED"
     assert kind.read.remove(station, 1) == 1
+
+
+class Telescope:
+    """Its methods would take another argument for the object without a complaint."""
+
+    @cached
+    def look(self, day=1):
+        """Look at a day."""
+        return day
+
+    @classmethod
+    @cached
+    def make(cls, day=1):
+        """Count the class."""
+        return [cls.__name__, day]
+
+    @staticmethod
+    @cached
+    def double(x, y=2):
+        """Take neither."""
+        return 2 * x
+
+
+class Finder(Telescope):
+    """Inherits all of them."""
+
+
+class Borrower:
+    """Is no telescope, but looks like one."""
+
+    look = Telescope.look
+
+
+VERBS_OF_CALLS = ["item", "items", "status", "key", "params", "refresh", "remove", "why"]
+
+
+@pytest.mark.parametrize("verb", VERBS_OF_CALLS)
+@pytest.mark.parametrize(
+    "method",
+    [Telescope().look, Finder().look, Telescope.make, Finder.make],
+    ids=["own", "inherited", "class's own", "class's inherited"],
+)
+def test_a_verb_that_misses_the_object_is_refused(method, verb):
+    """It does not see what stands before the dot, and takes nothing else for it."""
+    for args, kwargs in (((5,), {}), ((), {}), ((), {"day": 5})):
+        with pytest.raises(
+            OptionError, match=r"Pass it first, as in Telescope\.(look|make)\.item\(the_object"
+        ):
+            getattr(method, verb)(*args, **kwargs)
+
+
+@pytest.mark.parametrize("verb", ["map", "missing"])
+def test_many_calls_that_miss_the_object_are_refused(verb):
+    """Before any of them is computed."""
+    with pytest.raises(OptionError, match="they got a value of the type int"):
+        getattr(Telescope().look, verb)([1, 2])
+    assert Cache().search() == []
+
+
+def test_a_verb_gets_the_object_or_the_class_first():
+    """That of a subclass too, by name or position, and of a class that borrows the method."""
+    finder = Finder()
+    assert finder.look(3) == 3
+    assert Telescope.look.item(finder, 3) == finder.look.item(self=finder, day=3) is not None
+    assert Finder.make(3) == Finder.make.item(Finder, 3).load() == ["Finder", 3]
+    assert Borrower().look(4) == Borrower.look.item(Borrower(), 4).load()
+    assert Telescope.look.map([finder, Telescope()], [3, 5]) == [3, 5]
+    assert Telescope.double(4) == Telescope.double.item(4).load() == Telescope().double.refresh(4)
 
 
 def test_a_method_called_through_its_class_is_the_same_call(cache):
