@@ -26,13 +26,15 @@ def bar(title: str, total: int, wanted: bool | None) -> Iterator[Callable[[], No
         yield lambda: None
         return
     try:
+        from rich.console import Console
         from rich.progress import Progress
     except ImportError:
         if wanted:
             raise ImportError("progress=True needs rich; install cachedeco[progress]") from None
         yield lambda: None
         return
-    with Progress(transient=True) as progress:
+    # Not to the standard output, which may be the program's result on its way to a file.
+    with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=total)
         yield lambda: progress.advance(task)
 
