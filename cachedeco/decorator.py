@@ -192,5 +192,9 @@ def _check(function: object) -> None:
         raise OptionError(
             f"@cached is for functions, not for {name}; options go in by name: @cached(cache=...)"
         )
+    if hasattr(function, "registry") and hasattr(function, "dispatch"):
+        raise OptionError(
+            f"@cached stands above @singledispatch on {name}; cache the functions that are registered with it"
+        )
     if getattr(innermost(function), "__code__", None) is None:
         raise OptionError(f"{name} is not a function written in Python; cache a function that calls it")

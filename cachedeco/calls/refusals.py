@@ -41,7 +41,7 @@ def refuse_without_object(
     if not plan.method_of:
         return
     given = args[0] if args else kwargs.get("self", kwargs.get("cls", MISSING))
-    for owner in given.__mro__ if isinstance(given, type) else type(given).__mro__:
+    for owner in (*(given.__mro__ if isinstance(given, type) else ()), *type(given).__mro__):
         # By its name, for a cell that is run again makes the class anew; or a class that borrows the method.
         if owner.__qualname__ == plan.method_of or any(each is function for each in vars(owner).values()):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import pickle
 import subprocess
@@ -237,6 +238,7 @@ REFUSED = {
     "classmethod": (classmethod(generated), "put @classmethod above @cached"),
     "staticmethod": (staticmethod(generated), "put @staticmethod above @cached"),
     "property": (property(generated), "put @property above @cached"),
+    "singledispatch": (functools.singledispatch(generated), "cache the functions that are registered"),
     "class": (dict, "is a class"),
     "builtin": (len, "not a function written in Python"),
     "value": (5, "is for functions"),

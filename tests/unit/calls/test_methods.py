@@ -202,6 +202,19 @@ class Finder(Telescope):
     """Inherits all of them."""
 
 
+class Kind(type):
+    """Its methods take a class for their object."""
+
+    @cached
+    def label(cls, day=1):
+        """Name the class."""
+        return [cls.__name__, day]
+
+
+class Labelled(metaclass=Kind):
+    """Has a method of its class's class."""
+
+
 class Borrower:
     """Is no telescope, but looks like one."""
 
@@ -241,6 +254,7 @@ def test_a_verb_gets_the_object_or_the_class_first():
     assert Telescope.look.item(finder, 3) == finder.look.item(self=finder, day=3) is not None
     assert Finder.make(3) == Finder.make.item(Finder, 3).load() == ["Finder", 3]
     assert Borrower().look(4) == Borrower.look.item(Borrower(), 4).load()
+    assert Labelled.label(2) == Kind.label.item(Labelled, 2).load() == ["Labelled", 2]
     assert Telescope.look.map([finder, Telescope()], [3, 5]) == [3, 5]
     assert Telescope.double(4) == Telescope.double.item(4).load() == Telescope().double.refresh(4)
 
