@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -74,8 +75,25 @@ class Project:
         lines = self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
         return [line.partition(" ")[2] for line in lines if line.partition(" ")[0] == what]
 
+    def computed(self, *steps):
+        """What these steps have computed, in order: ``inner-1`` for the step ``inner`` of 1."""
+        names = sorted(line.split()[0] for line in self.calls())
+        return [name for name in names if name.partition("-")[0] in steps]
+
 
 @pytest.fixture
 def project(tmp_path):
     """A project of this test's own."""
     return Project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def tell(tmp_path_factory):
+    """A function that tells stories in one process, once for all tests of a file; returns them and their project."""
+
+    @functools.cache
+    def tell(how, engine, stories):
+        project = Project(tmp_path_factory.mktemp("told") / "project")
+        return project.start(how, stories, engine), project
+
+    return tell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import multiprocessing
 import os
@@ -28,9 +29,13 @@ def through(engine, task, *columns):
         return _through_dask(task, *columns)
     if engine.startswith("prefect"):
         return _through_prefect(engine, task, *columns)
+    return list(_pool(engine).map(task, *columns))
+
+
+@functools.cache
+def _pool(engine):
     # Forked while no other thread runs: newer versions of Python warn of anything else, and rightly.
-    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context(engine)) as workers:
-        return list(workers.map(task, *columns))
+    return ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context(engine))
 
 
 def _through_dask(task, *columns):
