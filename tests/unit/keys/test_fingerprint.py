@@ -127,14 +127,14 @@ def test_strings_without_room_in_marshal_are_digested(monkeypatch):
 
 
 def test_very_deep_values_do_not_overflow_the_stack():
-    """30,000 levels are walked, and the leaf below them counts."""
+    """100,000 levels are walked, and the leaf below them counts."""
     digests = set()
-    for leaf in (1, 2, dt.date(2020, 1, 1)):
+    for leaf in (1, dt.date(2020, 1, 1)):
         value = leaf
-        for _ in range(30_000):
+        for _ in range(100_000):
             value = [value]
         digests.add(fingerprint(value))
-    assert len(digests) == 3
+    assert len(digests) == 2
 
 
 def test_very_deep_objects_do_not_overflow_the_stack():
