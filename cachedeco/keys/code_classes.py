@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import CodeType, FunctionType
 
 from cachedeco.keys import code_origin
+from cachedeco.keys.code_annotations import add_annotations
 from cachedeco.keys.code_describe import describe, of_value
 
 TYPE_CHECKING = False
@@ -111,8 +112,7 @@ def _add_fields(graph: Graph, cls: type, node: Node) -> None:
                     pieces += [f"{fact}=", *_fact(graph, value, f"{cls.__qualname__}.{name}"), ", "]
             node.lines.append((f"field {name}", pieces))
     if _annotations_matter(cls):
-        for index, (name, annotation) in enumerate(_annotations(cls).items()):
-            node.lines.append((f"annotation {index} {name}", [_annotation_text(annotation)]))
+        add_annotations(graph, cls, node)
 
 
 def _fact(graph: Graph, value: object, where: str) -> Pieces:
@@ -127,23 +127,3 @@ def _annotations_matter(cls: type) -> bool:
     tables = any(name in base.__dict__ for base in cls.__mro__ for name in _FIELD_TABLES)
     hooks = any("__init_subclass__" in base.__dict__ for base in cls.__mro__[1:-1])
     return tables or hooks or metaclass not in _PLAIN_METACLASSES
-
-
-def _annotations(cls: type) -> dict[str, object]:
-    if "__annotations__" in vars(cls):
-        found = vars(cls)["__annotations__"]
-    else:
-        try:
-            found = cls.__annotations__ if "__annotate_func__" in vars(cls) else {}
-        except Exception:  # noqa: BLE001  annotations that are evaluated late may name what does not exist
-            found = {}
-    return dict(found) if isinstance(found, dict) else {}
-
-
-def _annotation_text(annotation: object) -> str:
-    if isinstance(annotation, str):
-        return annotation
-    if isinstance(annotation, type) and not hasattr(annotation, "__origin__"):
-        return code_origin.class_title(annotation)
-    # The address of an object without a text of its own differs in every process.
-    return repr(annotation).partition(" at 0x")[0]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cachedeco.keys.code_graph import Graph, Node, Pieces
 
+BY_CLASS = ", counted by its class only"
 _SHOWN_BELOW = 10**18
 # Read and write descriptors of C types, and C methods: their class says all about them.
 _MEMBER_TYPES = frozenset(
@@ -37,10 +38,17 @@ def describe(graph: Graph, value: object, where: str) -> Pieces:
     if isinstance(value, type):
         return of_class(graph, value)
     if isinstance(value, ModuleType):
-        return _from_origin(
-            graph, code_origin.of_module(value), "module", code_origin.module_title(vars(value))
-        )
+        # Whoever has the module itself may take anything from it.
+        is_user = code_origin.of_module(value)[0] == "user"
+        return [graph.module_node(value)] if is_user else module_by_name(graph, value)
     return _object(graph, value, where)
+
+
+def module_by_name(graph: Graph, module: ModuleType) -> Pieces:
+    """Return what a module is to code that only reads attributes of it, which count by themselves."""
+    return _from_origin(
+        graph, code_origin.of_module(module), "module", code_origin.module_title(vars(module))
+    )
 
 
 def _object(graph: Graph, value: object, where: str) -> Pieces:
@@ -91,7 +99,7 @@ def _cached(graph: Graph, code: object, where: str) -> Pieces:
 def _foreign_wrapper(graph: Graph, function: FunctionType, name: str, where: str) -> Node:
     """Describe a function that a decorator of a package or of the standard library has made.
 
-    Its own code is the package's; what it wraps and the plain values that it was given count. Its other state
+    Its own code is the package's; what it wraps and what the user gave it count. Its other state
     (locks, statistics, caches) changes while it works and says nothing about results.
     """
     key = ("wrapper", graph.hold(function))
@@ -104,7 +112,7 @@ def _foreign_wrapper(graph: Graph, function: FunctionType, name: str, where: str
         value = contents(cell)
         if value is EMPTY or value is function:
             continue
-        if closure.is_code(value) or closure.is_code_holder(value) or code_values.is_immutable(value):
+        if _is_given(value):
             graph.watch.cell(cell, value)
             node.lines.append((f"cell {cell_name}", describe(graph, value, f"{where}.{cell_name}")))
     attributes = function.__dict__
@@ -118,6 +126,13 @@ def _foreign_wrapper(graph: Graph, function: FunctionType, name: str, where: str
             title = code_origin.class_title(kind) if isinstance(kind, type) else repr(kind)
             node.lines.append((f"registered {title}", describe(graph, implementation, where)))
     return node
+
+
+def _is_given(value: object) -> bool:
+    """Tell whether a value in a package's function came from its user: state of the package's own did not."""
+    if closure.is_code(value) or closure.is_code_holder(value) or code_values.is_immutable(value):
+        return True
+    return code_origin.of_class(type(value))[0] == "user"
 
 
 def of_class(graph: Graph, cls: type) -> Pieces:
@@ -189,7 +204,7 @@ def of_value(graph: Graph, value: object, where: str) -> Pieces:
     if measured is None:
         measured = measure_parts(value, where)
     if measured is None:
-        return ["object of ", *of_class(graph, kind), ", counted by its class only"]
+        return ["object of ", *of_class(graph, kind), BY_CLASS]
     if not code_values.is_immutable(value):
         graph.watch.value(lambda: measure_again(value, where, whole=whole), measured)
     # Texts are not shown: among a module's globals are passwords.
@@ -199,9 +214,14 @@ def of_value(graph: Graph, value: object, where: str) -> Pieces:
 
 
 def named(graph: Graph, namespace: dict[str, object], name: str) -> Pieces:
-    """Return what a name of a module stands for: code is a part by itself, a value is one under the name."""
+    """Return what a name of a module stands for: code is a part by itself, a value is one under the name.
+
+    Of a module there is no more than its name: what is read from it is a matter of the attributes that follow.
+    """
     value = namespace[name]
     graph.watch.binding(namespace, name, value)
+    if isinstance(value, ModuleType):
+        return module_by_name(graph, value)
     if closure.is_code(value):
         return describe(graph, value, name)
     key = ("global", id(namespace), name)

@@ -6,7 +6,7 @@ import builtins
 from types import FunctionType, ModuleType
 
 from cachedeco.keys import closure, code_names, code_tree, source
-from cachedeco.keys.code_describe import describe, named
+from cachedeco.keys.code_describe import describe, module_by_name, named
 from cachedeco.keys.code_graph import ABSENT
 from cachedeco.keys.code_modules import add_attributes, add_import, is_planted
 from cachedeco.keys.code_watch import EMPTY, contents
@@ -15,7 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _ast
     from collections.abc import Callable, Mapping
-    from types import CodeType
 
     from cachedeco.keys.code_graph import Graph, Node
     from cachedeco.keys.code_names import Chain, References
@@ -24,15 +23,32 @@ _OWN_PACKAGE = "cachedeco"
 _BUILTINS = vars(builtins)
 
 
-def own_text(function: FunctionType) -> tuple[bytes, Callable[[], str], CodeType]:
-    """Return a function's text for the digest, one for people, and the code whose names it uses."""
-    code = function.__code__
-    found = source.find(code, function.__globals__)
-    if found is None:
-        encoded = code_names.encode(code)
-        return b"code " + encoded, lambda: encoded.decode("utf-8", "replace"), code
-    node = code_tree.without_decorators(found.node, lambda item: _is_ours(item, function.__globals__))
-    return b"tree " + code_tree.encode(node), lambda: code_tree.text(node), found.code
+class OwnText:
+    """A function's text.
+
+    Attributes:
+        head: the text for the digest.
+        source: makes the text for people.
+        code: the code object whose names the function uses.
+        around: the dotted names in what its decorators were given.
+    """
+
+    __slots__ = ("around", "code", "head", "source")
+
+    def __init__(self, function: FunctionType) -> None:
+        self.around: list[Chain] = []
+        found = source.find(function.__code__, function.__globals__)
+        if found is None:
+            self.code = function.__code__
+            encoded = code_names.encode(self.code)
+            self.head = b"code " + encoded
+            self.source: Callable[[], str] = lambda: encoded.decode("utf-8", "replace")
+            return
+        node = code_tree.without_decorators(found.node, lambda item: _is_ours(item, function.__globals__))
+        self.code = found.code
+        self.head = b"tree " + code_tree.encode(node)
+        self.source = lambda: code_tree.text(node)
+        self.around.extend(code_tree.names_around(node))
 
 
 def _is_ours(decorator: _ast.expr, namespace: Mapping[str, object]) -> bool:
@@ -55,13 +71,22 @@ def _is_ours(decorator: _ast.expr, namespace: Mapping[str, object]) -> bool:
 def expand(graph: Graph, function: FunctionType, node: Node) -> None:
     """Fill a function's part and add the parts that it uses."""
     graph.watch.function(function)
-    node.head, node.source, code = own_text(function)
-    references = code_names.References(code)
+    text = OwnText(function)
+    node.head, node.source = text.head, text.source
+    references = code_names.References(text.code)
+    graph.attributes |= references.attributes
+    graph.dotted.update(map(".".join, references.chains))
     _add_defaults(graph, function, node)
     _add_cells(graph, function, node, references)
     for chain in sorted(references.chains):
-        _add_global(graph, function.__globals__, chain, node, references)
-    for imported in sorted(references.imports):
+        add_global(graph, function.__globals__, chain, node)
+    for chain in sorted(set(text.around)):
+        # What is local where the function was made is not known any more.
+        if chain[0] in function.__globals__:
+            add_global(graph, function.__globals__, chain, node)
+        else:
+            graph.watch.absent(function.__globals__, chain[0])
+    for imported in references.imports:
         add_import(graph, function.__globals__, imported, node, references)
     wrapped = function.__dict__.get("__wrapped__")
     if wrapped is not None:
@@ -93,10 +118,11 @@ def _add_cells(graph: Graph, function: FunctionType, node: Node, references: Ref
             node.lines.append((label, ["empty"]))
         elif values_count or closure.is_code(value):
             graph.watch.cell(cell, value)
-            node.lines.append((label, describe(graph, value, name)))
-            chains = [chain for chain in references.cell_chains if chain[0] == name]
-            for chain in sorted(chains):
-                add_attributes(graph, value, chain, node, references)
+            module = value if isinstance(value, ModuleType) else None
+            pieces = describe(graph, value, name) if module is None else module_by_name(graph, module)
+            node.lines.append((label, pieces))
+            for chain in sorted(chain for chain in references.cell_chains if chain[0] == name):
+                add_attributes(graph, value, chain, node)
         else:
             # The key has the value; what a partial or a method runs is still code.
             graph.watch.data_cell(cell, closure.is_code)
@@ -105,14 +131,13 @@ def _add_cells(graph: Graph, function: FunctionType, node: Node, references: Ref
                 node.lines.append((label, describe(graph, closure.underlying(value), name)))
 
 
-def _add_global(
-    graph: Graph, namespace: dict[str, object], chain: Chain, node: Node, references: References
-) -> None:
+def add_global(graph: Graph, namespace: dict[str, object], chain: Chain, node: Node) -> None:
+    """Add a global name with the attributes that are read from it."""
     name = chain[0]
     if name in namespace:
         value = namespace[name]
         node.lines.append((name, named(graph, namespace, name)))
-        add_attributes(graph, value, chain, node, references)
+        add_attributes(graph, value, chain, node)
         return
     graph.watch.absent(namespace, name)
     value = _builtin_of(namespace, name)

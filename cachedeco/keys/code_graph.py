@@ -17,6 +17,7 @@ from cachedeco.keys.code_watch import Watch
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import ModuleType
 
     from cachedeco.keys.code_origin import Origin
 
@@ -93,6 +94,11 @@ class Graph:
         self.root = root
         self.bound_values = bound_values
         self.own = own
+        # Every attribute name that the code reads, and the dotted names that it begins with.
+        self.attributes: set[str] = set()
+        self.dotted: set[str] = set()
+        # The functions, classes and modules that are parts, and what was added to each because it is read.
+        self.live: list[tuple[object, Node, set[str]]] = []
         self._waiting: list[tuple[Callable[..., None], tuple[object, ...]]] = []
         # Nodes go by address, so what they stand for has to stay alive.
         self._held: list[object] = []
@@ -106,6 +112,7 @@ class Graph:
 
     def _build(self, root: object, classes: Iterable[type]) -> None:
         from cachedeco.keys.code_describe import describe
+        from cachedeco.keys.code_late import add_late
 
         if isinstance(root, FunctionType):
             self.function_node(root, "body")
@@ -115,10 +122,15 @@ class Graph:
             self.add(("body",), "body", describe(self, root, "function"))
         for cls in sorted(classes, key=code_origin.class_title):
             describe(self, cls, "class")
+        self._expand()
+        while add_late(self):
+            self._expand()
+        self._tell_apart()
+
+    def _expand(self) -> None:
         while self._waiting:
             expand, arguments = self._waiting.pop()
             expand(self, *arguments)
-        self._tell_apart()
 
     def hold(self, value: object) -> int:
         """Keep the value alive and return its address."""
@@ -150,27 +162,36 @@ class Graph:
 
     def function_node(self, function: FunctionType, title: str = "") -> Node:
         """Return the part of a function, whose uses are looked at later."""
-        key = ("function", id(function))
-        node = self.nodes.get(key)
+        node = self.nodes.get(("code", id(function)))
         if node is None:
             from cachedeco.keys.code_functions import expand
 
-            self.hold(function)
             name = f"{code_origin.module_title(function.__globals__)}.{function.__code__.co_qualname}"
-            node = self.nodes[key] = Node(title or f"helper {name}")
-            self._waiting.append((expand, (function, node)))
+            node = self._code_node(function, title or f"helper {name}", expand)
         return node
 
     def class_node(self, cls: type) -> Node:
         """Return the part of a class, whose members are looked at later."""
-        key = ("class", id(cls))
-        node = self.nodes.get(key)
+        node = self.nodes.get(("code", id(cls)))
         if node is None:
             from cachedeco.keys.code_classes import expand
 
-            self.hold(cls)
-            node = self.nodes[key] = Node(f"class {code_origin.class_title(cls)}")
-            self._waiting.append((expand, (cls, node)))
+            node = self._code_node(cls, f"class {code_origin.class_title(cls)}", expand)
+        return node
+
+    def module_node(self, module: ModuleType) -> Node:
+        """Return the part of a module that is passed on, whose names are looked at later."""
+        node = self.nodes.get(("code", id(module)))
+        if node is None:
+            from cachedeco.keys.code_modules import expand
+
+            node = self._code_node(module, f"module {code_origin.module_title(vars(module))}", expand)
+        return node
+
+    def _code_node(self, value: object, title: str, expand: Callable[..., None]) -> Node:
+        node = self.nodes["code", self.hold(value)] = Node(title)
+        self.live.append((value, node, set()))
+        self._waiting.append((expand, (value, node)))
         return node
 
     def parts(self) -> dict[str, Node]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import FunctionType
+from types import FunctionType, ModuleType
 
 from cachedeco.keys import closure, code_origin
 from cachedeco.keys.code_graph import active, as_bytes, join_digest
@@ -45,7 +45,7 @@ def measure_parts(value: object, where: str) -> bytes | None:
         None if the value has no parts to look at.
     """
     seen: set[int] = set()
-    if not any(True for _ in _parts(value)):
+    if not isinstance(value, ModuleType) and not any(True for _ in _parts(value)):
         return None
     return _measure_all(value, where, seen)
 
@@ -65,6 +65,10 @@ def _measure_all(value: object, where: str, seen: set[int]) -> bytes:
     if id(value) in seen:
         return join_digest([_UNMEASURED, kind])
     seen.add(id(value))
+    if isinstance(value, ModuleType):
+        # Its content is a matter of the graph.
+        active.graph.meet(value)
+        return join_digest([b"module", as_bytes(code_origin.module_title(vars(value)))])
     pieces = [
         join_digest([label, measure(part, where) or _measure_all(part, where, seen)])
         for label, part in _parts(value)
@@ -113,10 +117,10 @@ def shallow_digest(value: object) -> bytes:
 
 
 def _function_facts(function: object) -> dict[str, object]:
-    from cachedeco.keys.code_functions import own_text
+    from cachedeco.keys.code_functions import OwnText
 
     assert isinstance(function, FunctionType)  # noqa: S101  chosen by its type
-    facts: dict[str, object] = {"text": own_text(function)[0]}
+    facts: dict[str, object] = {"text": OwnText(function).head}
     for name, cell in closure.cells_of(function):
         value = contents(cell)
         if value is not EMPTY and closure.is_code(value):

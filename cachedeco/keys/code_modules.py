@@ -6,14 +6,23 @@ import importlib
 import sys
 from types import FunctionType, ModuleType
 
-from cachedeco.keys import code_origin
-from cachedeco.keys.code_describe import describe, named
+from cachedeco.keys import closure, code_origin, code_values
+from cachedeco.keys.code_describe import describe, module_by_name, named
 from cachedeco.keys.code_graph import ABSENT, CACHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cachedeco.keys.code_graph import Graph, Node
+    from collections.abc import Set as AbstractSet
+
+    from cachedeco.keys.code_graph import Graph, Node, Pieces
     from cachedeco.keys.code_names import Chain, Import, References
+
+
+# What the import machinery writes into a module, and the interpreter when it warns.
+_NO_CONTENT = frozenset(
+    "__annotate__ __annotations__ __builtins__ __cached__ __conditional_annotations__ __doc__ __file__ "
+    "__loader__ __name__ __package__ __path__ __spec__ __warningregistry__".split()
+)
 
 
 def is_planted(value: object) -> bool:
@@ -23,7 +32,40 @@ def is_planted(value: object) -> bool:
     return isinstance(value, FunctionType) and code_origin.of_function(value)[0] == "user"
 
 
-def add_attributes(graph: Graph, value: object, chain: Chain, node: Node, references: References) -> None:
+def expand(graph: Graph, module: ModuleType, node: Node) -> None:
+    """Fill the part of a module that is passed on: with its functions, classes and immutable values.
+
+    Other values may be what the module keeps for itself, and which submodules it has is a matter of what was
+    imported before; they count if the code reads an attribute of their name of anything, see `add_read_names`.
+    """
+    space = vars(module)
+    for name, value in tuple(space.items()):
+        if name not in _NO_CONTENT and _is_content(value):
+            node.lines.append((name, named(graph, space, name)))
+
+
+def _is_content(value: object) -> bool:
+    if isinstance(value, ModuleType):
+        return False
+    return closure.is_code(value) or closure.is_code_holder(value) or code_values.is_immutable(value)
+
+
+def add_read_names(graph: Graph, module: ModuleType, node: Node, names: AbstractSet[str]) -> None:
+    """Add the values and submodules of a module that is passed on if code reads attributes of their names."""
+    space = vars(module)
+    for name in sorted(names - _NO_CONTENT):
+        if name not in space:
+            graph.watch.absent(space, name)
+        elif not _is_content(space[name]):
+            value = space[name]
+            graph.watch.binding(space, name, value)
+            is_module = isinstance(value, ModuleType)
+            node.lines.append(
+                (name, describe(graph, value, name) if is_module else named(graph, space, name))
+            )
+
+
+def add_attributes(graph: Graph, value: object, chain: Chain, node: Node) -> None:
     """Follow the attributes that are read from a module or a function; `chain[0]` is the value's own name."""
     position = 1
     while isinstance(value, ModuleType):
@@ -32,7 +74,7 @@ def add_attributes(graph: Graph, value: object, chain: Chain, node: Node, refere
             return
         label = ".".join(chain[:position])
         if position == len(chain):
-            add_used_names(graph, value, label, node, references)
+            node.lines.append((f"{label} as a whole", describe(graph, value, label)))
             return
         name = chain[position]
         inner = _attribute_of(graph, value, name)
@@ -42,20 +84,33 @@ def add_attributes(graph: Graph, value: object, chain: Chain, node: Node, refere
             return
         in_place = vars(value).get(name, ABSENT) is inner
         node.lines.append(
-            (label, named(graph, vars(value), name) if in_place else describe(graph, inner, label))
+            (label, named(graph, vars(value), name) if in_place else _made(graph, inner, label))
         )
         value, position = inner, position + 1
     if isinstance(value, FunctionType) and position < len(chain) and CACHED not in value.__dict__:
         _add_function_attribute(graph, value, chain, position, node)
 
 
+def _made(graph: Graph, value: object, label: str) -> Pieces:
+    return module_by_name(graph, value) if isinstance(value, ModuleType) else describe(graph, value, label)
+
+
 def _attribute_of(graph: Graph, module: ModuleType, name: str) -> object:
     space = vars(module)
     if name in space:
         return space[name]
+    if "__getattr__" in space:
+        # A module may make its attributes when they are asked for, and then leave them in their place.
+        try:
+            made: object = getattr(module, name)
+        except Exception:  # noqa: BLE001  whatever it raises, the call may raise again or never come there
+            made = ABSENT
+        if name in space:
+            return space[name]
+        graph.watch.absent(space, name)
+        return made
     graph.watch.absent(space, name)
-    # A module may make its attributes when they are asked for.
-    return getattr(module, name, ABSENT) if "__getattr__" in space else ABSENT
+    return ABSENT
 
 
 def _add_planted(graph: Graph, module: ModuleType, chain: Chain, position: int, node: Node) -> None:
@@ -88,31 +143,6 @@ def _add_function_attribute(
         node.lines.append((label, [repr(value)]))
 
 
-def add_used_names(graph: Graph, module: ModuleType, label: str, node: Node, references: References) -> None:
-    """Add all names of a user's module that the function reads as an attribute of anything.
-
-    For a module that is used by itself (passed on, bound to another name, imported in the function) nothing
-    tells which attributes are read from it and which from other objects.
-    """
-    seen: set[int] = set()
-    waiting = [(module, label)]
-    while waiting:
-        current, path = waiting.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        space = vars(current)
-        for name in sorted(references.attributes):
-            inner_label = f"{path}.{name}"
-            if name not in space:
-                graph.watch.absent(space, name)
-                continue
-            node.lines.append((inner_label, named(graph, space, name)))
-            inner = space[name]
-            if isinstance(inner, ModuleType) and code_origin.of_module(inner)[0] == "user":
-                waiting.append((inner, inner_label))
-
-
 def add_import(
     graph: Graph, namespace: dict[str, object], imported: Import, node: Node, references: References
 ) -> None:
@@ -121,13 +151,11 @@ def add_import(
     A module of the user's that is not loaded yet is loaded: its code is what the call will run, and a digest
     that changed with the first call would find no result of an earlier process.
     """
-    module_name, level, names = imported
-    full_name = _absolute(namespace, module_name, level)
+    full_name = _absolute(namespace, imported.module, imported.level)
     label = f"import {full_name}"
-    top = full_name.partition(".")[0]
     module = sys.modules.get(full_name)
     if module is None:
-        origin = _origin_of_unloaded(top)
+        origin = _origin_of_unloaded(full_name.partition(".")[0])
         if origin[0] == "package":
             node.lines.append((label, [graph.package_node(origin)]))
         if origin[0] != "user":
@@ -138,23 +166,16 @@ def add_import(
         node.lines.append((label, ["not importable"]))
         return
     graph.watch.binding(sys.modules, full_name, module)
-    node.lines.append((label, describe(graph, module, label)))
-    for name in names:
-        if not hasattr(module, name):
-            _load(f"{full_name}.{name}")
-        add_attributes(graph, module, (label, name), node, references)
-    if not names:
-        _add_plain_import(graph, full_name, node, references)
-
-
-def _add_plain_import(graph: Graph, full_name: str, node: Node, references: References) -> None:
-    """`import a.b` binds `a`, so names of all the modules on the way may be read."""
-    path = full_name.split(".")
-    for length in range(1, len(path) + 1):
-        name = ".".join(path[:length])
-        module = sys.modules.get(name)
-        if isinstance(module, ModuleType) and code_origin.of_module(module)[0] == "user":
-            add_used_names(graph, module, f"import {name}", node, references)
+    node.lines.append((label, module_by_name(graph, module)))
+    member = imported.member
+    if member and _attribute_of(graph, module, member) is ABSENT:
+        _load(f"{full_name}.{member}")
+    if imported.binds_top:
+        full_name = full_name.partition(".")[0]
+        module = sys.modules[full_name]
+    start = (f"import {full_name}", member) if member else (f"import {full_name}",)
+    for chain in references.of_import(imported):
+        add_attributes(graph, module, (*start, *chain[1:]), node)
 
 
 def _absolute(namespace: dict[str, object], name: str, level: int) -> str:

@@ -20,6 +20,7 @@ _BLIND_DECORATORS = frozenset(
     "final getter jit lru_cache njit override property setter staticmethod wraps".split()
 )
 _SKIPPED_FIELDS = frozenset(("ctx", "kind", "type_comment"))
+_ONLY_TREE = 0x400
 _FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 
 
@@ -115,6 +116,56 @@ def decorator_chain(node: _ast.AST) -> tuple[str, ...]:
         else:
             return ()
     return (node.id, *reversed(names))
+
+
+def names_around(node: Function) -> Iterator[tuple[str, ...]]:
+    """Yield the dotted names in what a function's decorators are given.
+
+    Where decorators may read its annotations, these have been kept, and count as well.
+    """
+    if isinstance(node, _ast.Lambda):
+        return
+    for decorator in node.decorator_list:
+        call: _ast.AST = decorator
+        while isinstance(call, (_ast.Call, _ast.Attribute)):
+            if isinstance(call, _ast.Call):
+                for argument in (*call.args, *call.keywords):
+                    yield from names_in(argument)
+                call = call.func
+            else:
+                call = call.value
+    for part in walk(node.args):
+        if isinstance(part, _ast.arg) and part.annotation is not None:
+            yield from names_in(part.annotation, in_texts=True)
+    if node.returns is not None:
+        yield from names_in(node.returns, in_texts=True)
+
+
+def names_in(tree: _ast.AST, *, in_texts: bool = False) -> Iterator[tuple[str, ...]]:
+    """Yield the dotted names in an expression, and in the texts in it where these are expressions too."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        chain = decorator_chain(node) if isinstance(node, (_ast.Name, _ast.Attribute)) else ()
+        if in_texts and isinstance(node, _ast.Constant) and isinstance(node.value, str):
+            yield from names_in_text(node.value)
+        elif chain:
+            yield chain
+        else:
+            for field in node._fields:
+                value = getattr(node, field, None)
+                found = value if isinstance(value, list) else [value]
+                waiting.extend(item for item in found if isinstance(item, _ast.AST))
+
+
+def names_in_text(text: str) -> Iterator[tuple[str, ...]]:
+    """Yield the dotted names in an annotation that is a text; none where it is no expression."""
+    try:
+        tree = compile(text.strip(), "<annotation>", "eval", _ONLY_TREE, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    # A text within a text is one letter shorter at least, so this ends.
+    yield from names_in(tree, in_texts=True)
 
 
 def _drop_signature_annotations(node: _ast.AST) -> None:

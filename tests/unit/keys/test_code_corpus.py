@@ -112,6 +112,69 @@ DISPATCH = """
     def f(x):
         return show(x)
     """
+PASSED_ON = """
+    import tools
+    def call(module, x):
+        return module.used(x)
+    def f(x):
+        return call(tools, x)
+    # file: tools.py
+    '''Tools.'''
+    import os
+    LIMIT = 10
+    TABLE = {"a": 20}
+    COUNTS = {"a": 30}
+    def used(x):
+        return 1
+    def other(x):
+        return TABLE
+    class Thing:
+        def m(self):
+            return 4
+    """
+RETRIED = """
+    import tenacity
+    N = 2
+    def is_bad(x):
+        return x < 0
+    @tenacity.retry(stop=tenacity.stop_after_attempt(N), retry=tenacity.retry_if_result(is_bad))
+    def helper(x):
+        return x
+    def f(x):
+        return helper(x)
+    """
+FIELDS = """
+    from dataclasses import dataclass, fields
+    from typing import TYPE_CHECKING, Annotated, Literal, NewType, Optional
+    if TYPE_CHECKING:
+        from nowhere import Gone
+    N = 7
+    y = 8
+    def check(x):
+        return x + 1
+    class Item:
+        size = 5
+    Alias = NewType("Alias", Item)
+    @dataclass
+    class Outer:
+        part: ANNOTATION = None
+    def f(x):
+        return [field.type for field in fields(Outer)]
+    """
+FAMILY = """
+    class Base:
+        @classmethod
+        def everybody(cls):
+            return [one().run() for one in cls.__subclasses__()]
+    class Child(Base):
+        def run(self):
+            return 1
+    class Grandchild(Child):
+        def run(self):
+            return 2
+    def f(x):
+        return Base.everybody()
+    """
 
 
 def edit(text: str, *changes: tuple[str, str]) -> tuple[str, str]:
@@ -121,6 +184,17 @@ def edit(text: str, *changes: tuple[str, str]) -> tuple[str, str]:
         assert old in changed, old
         changed = changed.replace(old, new)
     return text, changed
+
+
+def through(use: str, *changes: tuple[str, str]) -> tuple[str, str]:
+    """Change the module that `f`, written as said, passes on."""
+    return edit(PASSED_ON.replace("return call(tools, x)", use), *changes)
+
+
+def annotated(annotation: str, *changes: tuple[str, str], late: bool = False) -> tuple[str, str]:
+    """Change what the annotation of a dataclass's field refers to, early or as a text."""
+    text = dedent(FIELDS).replace("ANNOTATION", annotation)
+    return edit("from __future__ import annotations\n" * late + text, *changes)
 
 
 # (why, whether it counts, (before, after))
@@ -299,6 +373,132 @@ CHANGES = [
     ("a type parameter of super", True, edit(
         "class A:\n    def g(self):\n        return 1\nclass B(A):\n    def g(self):\n        return super().g()\n"
         "def f():\n    return B().g()\n", ("return 1", "return 2"))),
+    ("a function of a module passed on", True, edit(PASSED_ON, ("return 1", "return 2"))),
+    ("another function of a module passed on", True, edit(PASSED_ON, ("return TABLE", "return [TABLE]"))),
+    ("a class of a module passed on", True, edit(PASSED_ON, ("return 4", "return 5"))),
+    ("a constant of a module passed on", True, edit(PASSED_ON, ("LIMIT = 10", "LIMIT = 11"))),
+    ("what a function of a module passed on reads", True, edit(PASSED_ON, ('"a": 20', '"a": 21'))),
+    ("what a module passed on keeps for itself", False, edit(PASSED_ON, ('"a": 30', '"a": 31'))),
+    ("a table read of a module passed on", True, edit(PASSED_ON.replace("module.used(x)", "module.COUNTS"), ('"a": 30', '"a": 31'))),
+    ("a docstring of a module passed on", False, edit(PASSED_ON, ("Tools.", "The tools."))),
+    ("an attribute of a module got by name", True, through("return getattr(tools, x)(x)", ("return 1", "return 2"))),
+    ("a module's table of names", True, through("return vars(tools)[x](x)", ("return 1", "return 2"))),
+    ("a module in a dictionary", True, through("return {'a': tools}['a'].used(x)", ("return 1", "return 2"))),
+    ("a module under another name", True, through("t = tools\n        return t.used(x)", ("return 1", "return 2"))),
+    ("a module under another name for the whole module", False, edit(
+        PASSED_ON.replace("def call", "alias = tools\n    def call").replace("call(tools, x)", "alias.used(x)"), ("return 4", "return 5"))),
+    ("a module in a global list", True, edit(
+        PASSED_ON.replace("def call", "kept = [tools]\n    def call").replace("call(tools, x)", "kept[0].used(x)"), ("return 1", "return 2"))),
+    ("a module in a global instance", True, edit(
+        PASSED_ON.replace("def call", "class Kept:\n        pass\n    kept = Kept()\n    kept.module = tools\n    def call")
+        .replace("call(tools, x)", "kept.module.used(x)"), ("return 1", "return 2"))),
+    ("a module as a default", True, edit(PASSED_ON.replace("f(x):", "f(x, m=tools):").replace("call(tools, x)", "m.used(x)"),
+                                         ("return 1", "return 2"))),
+    ("a module in a partial", True, edit(
+        PASSED_ON.replace("def f", "import functools\n    g = functools.partial(call, tools)\n    def f").replace("call(tools, x)", "g(x)"),
+        ("return 1", "return 2"))),
+    ("a module in a class", True, edit(
+        PASSED_ON.replace("def f", "class Kept:\n        module = tools\n    def f").replace("call(tools, x)", "Kept.module.used(x)"),
+        ("return 1", "return 2"))),
+    ("another name of a module whose attributes are read", False, through("return tools.used(x)", ("return 4", "return 5"))),
+    ("another name of a module in a cell", False, edit(
+        "import tools\ndef make(m):\n    def g(x):\n        return m.used(x)\n    return g\ng = make(tools)\ndef f(x):\n    return g(x)\n"
+        "# file: tools.py\ndef used(x):\n    return 1\ndef other(x):\n    return 2\n", ("return 2", "return 3"))),
+    ("a module imported in the function and passed on", True, edit(
+        PASSED_ON.replace("return call(tools, x)", "import tools as t\n        return call(t, x)"), ("return 1", "return 2"))),
+    ("another name of a module imported twice in the function", False, edit(
+        PASSED_ON.replace("return call(tools, x)", "from tools import used\n        import tools as t\n        return used(t.LIMIT)"),
+        ("return 4", "return 5"))),
+    ("a module that a nested function takes from the one around it", True, edit(
+        "def f(x):\n    import kit.part\n    def g():\n        return kit.part.h()\n    return g()\n"
+        "# file: kit/__init__.py\n# file: kit/part.py\ndef h():\n    return 1\n", ("return 1", "return 2"))),
+    ("a submodule read of a package passed on", True, edit(
+        "import kit.part\ndef call(m):\n    return m.part.h()\ndef f(x):\n    return call(kit)\n"
+        "# file: kit/__init__.py\n# file: kit/part.py\ndef h():\n    return 1\n", ("return 1", "return 2"))),
+    ("a submodule of a package passed on, imported or not", False, edit(
+        "import kit\ndef call(m):\n    return m.h()\ndef f(x):\n    return call(kit)\n"
+        "# file: kit/__init__.py\ndef h():\n    return 1\n# file: kit/part.py\nN = 1\n", ("import kit", "import kit.part"))),
+    ("a helper re-exported by a package", True, edit(
+        "import kit\ndef f(x):\n    return kit.g()\n# file: kit/__init__.py\nfrom .part import *\n# file: kit/part.py\ndef g():\n    return 1\n",
+        ("return 1", "return 2"))),
+    ("a helper that a package loads when it is asked for", True, edit(
+        "import kit\ndef f(x):\n    return kit.g()\n# file: kit/__init__.py\ndef __getattr__(name):\n    from kit.part import g\n"
+        "    return g\n# file: kit/part.py\ndef g():\n    return 1\n", ("return 1", "return 2"))),
+    ("an option by name of an installed decorator", True, edit(RETRIED, ("N = 2", "N = 3"))),
+    ("a function given to an installed decorator", True, edit(RETRIED, ("x < 0", "x < 1"))),
+    ("an option of an installed decorator", True, edit(RETRIED, ("attempt(N)", "attempt(3)"))),
+    ("an attribute given to an installed decorator", True, edit(
+        RETRIED.replace("N = 2", "class Options:\n        n = 2").replace("attempt(N)", "attempt(Options.n)"), ("n = 2", "n = 3"))),
+    ("the state of a user's object in a standard wrapper", True, edit(
+        "import contextlib\nN = 1\nclass Scale(contextlib.ContextDecorator):\n    def __init__(self, n):\n        self.n = n\n"
+        "    def __enter__(self):\n        return self.n\n    def __exit__(self, *_):\n        return None\nscale = Scale(N)\n"
+        "@scale\ndef h(x):\n    return x\ndef f(x):\n    return h(x)\n", ("N = 1", "N = 2"))),
+    ("a name in a text given to a decorator", False, edit(
+        "import functools\ndef named(text):\n    return lambda g: functools.lru_cache(g)\ntrain = 1\n@named('train')\n"
+        "def h(x):\n    return x\ndef f(x):\n    return h(x)\n", ("train = 1", "train = 2"))),
+    ("a docstring that is read of a class", True, edit(
+        CLASS.replace("class Model:", "class Model:\n        'one'").replace("return 4", "return self.__doc__"), ("'one'", "'two'"))),
+    ("a docstring that a helper is asked for", True, edit(
+        HELPER.replace("helper(x):", "helper(x):\n    'one'").replace("return helper(x)", "return inspect.getdoc(helper)") + "import inspect\n",
+        ("'one'", "'two'"))),
+    ("an annotation that is read of a class", True, edit(
+        CLASS.replace("rate = 3", "rate: int = 3").replace("return 4", "return self.__annotations__"), ("rate: int", "rate: float"))),
+    ("an annotation that a helper is asked for", True, edit(
+        HELPER.replace("helper(x):", "helper(x: int):").replace("return helper(x)", "return inspect.signature(helper)") + "import inspect\n",
+        ("x: int", "x: float"))),
+    ("an annotation beside an attribute that is called signature", False, edit(
+        HELPER.replace("helper(x):", "helper(x: int):").replace("return helper(x)", "return helper(x).signature"), ("x: int", "x: float"))),
+    ("a subclass that is asked for", True, edit(FAMILY, ("return 1", "return 3"))),
+    ("a subclass of a subclass that is asked for", True, edit(FAMILY, ("return 2", "return 3"))),
+    ("a subclass that nobody asks for", False, edit(
+        FAMILY.replace("cls.__subclasses__()", "[cls]"), ("return 1", "return 3"))),
+    ("a class in an annotation", True, annotated("Item", ("size = 5", "size = 6"))),
+    ("a class within an annotation", True, annotated("dict[str, list[Item]]", ("size = 5", "size = 6"))),
+    ("a class in a union", True, annotated("Item | None", ("size = 5", "size = 6"))),
+    ("a class in an annotation that is a text", True, annotated("'list[Item]'", ("size = 5", "size = 6"))),
+    ("a class in a text within an annotation", True, annotated("Optional['list[Item]']", ("size = 5", "size = 6"))),
+    ("a class in a late annotation", True, annotated("list[Item]", ("size = 5", "size = 6"), late=True)),
+    ("a class in a text within a late annotation", True, annotated("list['Item']", ("size = 5", "size = 6"), late=True)),
+    ("a class beside a name for type checkers only", True, annotated("dict[Gone, Item]", ("size = 5", "size = 6"), late=True)),
+    ("a class behind another name of its type", True, annotated("Alias", ("size = 5", "size = 6"))),
+    ("a function in an annotation", True, annotated("list[Annotated[int, check]]", ("x + 1", "x + 2"))),
+    ("a function in a late annotation", True, annotated("list[Annotated[int, check]]", ("x + 1", "x + 2"), late=True)),
+    ("a function that a lambda in an annotation uses", True, annotated("Annotated[int, lambda x: check(x)]", ("x + 1", "x + 2"))),
+    ("a value after a function in an annotation", True, annotated("Annotated[int, check, N]", ("N = 7", "N = 8"))),
+    ("a value in a late annotation", True, annotated("Annotated[int, N]", ("N = 7", "N = 8"), late=True)),
+    ("a comment in a function in an annotation", False, annotated("Annotated[int, check]", ("x + 1", "x + 1  # one"))),
+    ("what has the name of a text that is a value", False, annotated("Literal['x', 'y']", ("y = 8", "y = 9"))),
+    ("a class in an annotation that nobody reads", False, edit(
+        "class Item:\n    size = 5\nclass Plain:\n    part: Item\ndef f(x: Item) -> Item:\n    return Plain()\n", ("size = 5", "size = 6"))),
+    ("a class in an annotation that is asked for", True, edit(
+        "import typing\nclass Item:\n    size = 5\nclass Plain:\n    part: 'list[Item]'\ndef f(x):\n    return typing.get_type_hints(Plain)\n",
+        ("size = 5", "size = 6"))),
+    ("a class in an annotation under an unknown decorator", True, edit(
+        "import functools\ndef reading(g):\n    return functools.lru_cache(g)\nclass Item:\n    size = 5\n@reading\ndef h(x: 'list[Item]'):\n"
+        "    return x\ndef f(x):\n    return h(x)\n", ("size = 5", "size = 6"))),
+    ("an overload", False, edit(
+        "from typing import overload\n@overload\ndef h(x: int) -> int: ...\n@overload\ndef h(x: str) -> str: ...\ndef h(x):\n    return x\n"
+        "def f(x):\n    return h(x)\n", ("x: int) -> int", "x: bytes) -> bytes"))),
+    ("a factory of a dataclass's default", True, edit(
+        DATACLASS.replace("default=2", "default_factory=make").replace("@dataclass\n", "def make():\n        return 1\n    @dataclass\n"),
+        ("return 1", "return 2"))),
+    ("a hook for subclasses", True, edit(
+        "class Base:\n    def __init_subclass__(cls):\n        cls.n = 1\nclass Child(Base):\n    pass\ndef f(x):\n    return Child.n\n",
+        ("cls.n = 1", "cls.n = 2"))),
+    ("a default method of a protocol", True, edit(
+        "from typing import Protocol\nclass P(Protocol):\n    def m(self):\n        return 1\nclass A(P):\n    pass\ndef f(x):\n    return A().m()\n",
+        ("return 1", "return 2"))),
+    ("a pattern of a match statement", True, edit(
+        "def f(x):\n    match x:\n        case [1, *_]:\n            return 0\n", ("[1,", "[2,"))),
+    ("a partial of a partial", True, edit(
+        "import functools\ndef g(*a):\n    return a\nh = functools.partial(functools.partial(g, 1), 2)\ndef f(x):\n    return h(x)\n",
+        ("g, 1", "g, 3"))),
+    ("a member of a table of functions", True, edit(
+        "HOOKS = []\ndef hook(g):\n    HOOKS.append(g)\n    return g\n@hook\ndef a(x):\n    return 1\ndef f(x):\n    return [h(x) for h in HOOKS]\n",
+        ("return 1", "return 2"))),
+    ("an async helper", True, edit("async def h(x):\n    return 1\nasync def f(x):\n    return await h(x)\n", ("return 1", "return 2"))),
+    ("the bound of a type variable", False, edit(
+        "import typing\nT = typing.TypeVar('T', bound=int)\ndef f(x: T) -> T:\n    return x\n", ("bound=int", "bound=str"))),
 ]  # fmt: skip
 
 
