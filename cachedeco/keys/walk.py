@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 _WORTH_REMEMBERING = 1 << 10
 _LONGEST_PATH = 160
+# No option names what closures, partials and bound methods hold.
+_WAYS_FOR_BOUND = (
+    "make it a parameter of the function, which can be ignored (ignore=... or Annotated[..., NoKey])",
+    "keep it in a global of the module: there what has no content counts by its class alone",
+)
 
 
 class Frame:
@@ -175,16 +180,25 @@ class Walk:
         path = self._path()
         shown = path if len(path) <= _LONGEST_PATH else f"{path[:100]}...{path[-50:]}"
         kind = type(value)
-        ways = [
-            f"ignore the argument (ignore=({self._name!r},) or Annotated[..., NoKey])",
-            "say what stands for it (Annotated[..., KeyBy(function)])",
-        ]
+        # Parameters have no brackets around their names; what a function has bound is called `<name>`.
+        is_bound = self._name.startswith("<")
+        named = (
+            f"{self._name[1:-1]!r}, which the function has bound" if is_bound else f"argument {self._name!r}"
+        )
+        ways = list(_WAYS_FOR_BOUND) if is_bound else _ways_for_argument(self._name)
         if not is_static(kind):
             ways.append(f"give {kind.__name__} a __cachedeco_key__ method")
         if kind is not object:
             ways.append(f"call cachedeco.register_hasher({kind.__name__}, function)")
         return KeyingError(
             f"{shown} is a {kind.__module__}.{kind.__qualname__}, which cannot be part of the key of "
-            f"argument {self._name!r}: {reason}. Ways out: {', or '.join(ways)}.",
+            f"{named}: {reason}. Ways out: {', or '.join(ways)}.",
             path=path,
         )
+
+
+def _ways_for_argument(name: str) -> list[str]:
+    return [
+        f"ignore the argument (ignore=({name!r},) or Annotated[..., NoKey])",
+        "say what stands for it (Annotated[..., KeyBy(function)])",
+    ]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 
+import pytest
+
+from cachedeco import cached
+from cachedeco.errors import KeyingError
 from cachedeco.keys.code import Code
 
 
@@ -122,3 +127,58 @@ def make_other(value):
 def test_plain_function_has_nothing_bound():
     """A function without cells has an empty closure."""
     assert Code(make_other).closure() == {}
+
+
+def bind_list(lock):
+    """Return a function that has bound a lock in a list."""
+    held = [lock]
+    return lambda x: (x, held)
+
+
+def bind_method(lock):
+    """Return a method of an object that holds a lock."""
+
+    class Guarded:
+        def __init__(self) -> None:
+            self.lock = lock
+
+        def run(self, x: int) -> int:
+            return x
+
+    return Guarded().run
+
+
+@pytest.mark.parametrize(
+    ("bind", "path"),
+    [
+        (outer, "<value>"),
+        (bind_list, "<held>[0]"),
+        (lambda lock: functools.partial(lambda one, x: x, lock), "<args[0]>"),
+        (bind_method, "<__self__>.lock"),
+    ],
+    ids=["cell", "part", "partial", "method"],
+)
+def test_unkeyable_bound_value_is_not_told_to_be_ignored(cache, bind, path):
+    """No option names what a function has bound, so the error says what else helps."""
+    function = cached(cache=cache, uri="bound://value")(bind(threading.Lock()))
+    with pytest.raises(KeyingError) as caught:
+        function(1)
+    assert caught.value.path == path
+    assert "make it a parameter" in str(caught.value)
+    assert "ignore=('<" not in str(caught.value)
+    assert "argument '<" not in str(caught.value)
+
+
+def test_ways_out_for_a_bound_value_lead_out(cache):
+    """As an ignored parameter and as a global the lock is in nobody's way."""
+    lock = threading.Lock()
+
+    @cached(cache=cache, ignore=("guard",))
+    def with_parameter(x, guard):
+        with guard:
+            return x
+
+    assert with_parameter(1, lock) == with_parameter(1, threading.Lock()) == 1
+    namespace = {"__name__": "subject", "LOCK": lock}
+    exec(compile("def with_global(x):\n    with LOCK:\n        return x\n", "<global>", "exec"), namespace)
+    assert cached(cache=cache)(namespace["with_global"])(2) == 2
