@@ -116,9 +116,13 @@ def _foreign_wrapper(graph: Graph, function: FunctionType, name: str, where: str
             graph.watch.cell(cell, value)
             node.lines.append((f"cell {cell_name}", describe(graph, value, f"{where}.{cell_name}")))
     attributes = function.__dict__
-    if isinstance(attributes.get("__wrapped__"), FunctionType):
-        graph.watch.binding(attributes, "__wrapped__", attributes["__wrapped__"])
-        node.lines.append(("__wrapped__", describe(graph, attributes["__wrapped__"], where)))
+    wrapped = attributes.get("__wrapped__")
+    if isinstance(wrapped, FunctionType):
+        from cachedeco.keys.code_functions import add_decorators
+
+        graph.watch.binding(attributes, "__wrapped__", wrapped)
+        node.lines.append(("__wrapped__", describe(graph, wrapped, where)))
+        add_decorators(graph, wrapped, node)
     registry = attributes.get("registry")
     if isinstance(registry, MappingProxyType):
         graph.watch.members(registry)

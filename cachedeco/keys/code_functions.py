@@ -31,12 +31,14 @@ class OwnText:
         source: makes the text for people.
         code: the code object whose names the function uses.
         around: the dotted names in what its decorators were given.
+        decorators: the dotted names of its decorators.
     """
 
-    __slots__ = ("around", "code", "head", "source")
+    __slots__ = ("around", "code", "decorators", "head", "source")
 
     def __init__(self, function: FunctionType) -> None:
         self.around: list[Chain] = []
+        self.decorators: list[Chain] = []
         found = source.find(function.__code__, function.__globals__)
         if found is None:
             self.code = function.__code__
@@ -49,6 +51,7 @@ class OwnText:
         self.head = b"tree " + code_tree.encode(node)
         self.source = lambda: code_tree.text(node)
         self.around.extend(code_tree.names_around(node))
+        self.decorators.extend(map(code_tree.decorator_chain, getattr(node, "decorator_list", ())))
 
 
 def _is_ours(decorator: _ast.expr, namespace: Mapping[str, object]) -> bool:
@@ -61,11 +64,36 @@ def _is_ours(decorator: _ast.expr, namespace: Mapping[str, object]) -> bool:
         return False
     if chain[0] not in namespace:
         return chain[-1] == "cached"
-    value = namespace[chain[0]]
+    value = closure.underlying(_found(chain, namespace))
+    return callable(value) and str(getattr(value, "__module__", "")).partition(".")[0] == _OWN_PACKAGE
+
+
+def _found(chain: Chain, namespace: Mapping[str, object]) -> object:
+    value = namespace.get(chain[0]) if chain else None
     for name in chain[1:]:
         value = vars(value).get(name) if isinstance(value, ModuleType) else None
-    value = closure.underlying(value)
-    return callable(value) and str(getattr(value, "__module__", "")).partition(".")[0] == _OWN_PACKAGE
+    return value
+
+
+def add_decorators(graph: Graph, function: FunctionType, node: Node) -> None:
+    """Add the decorators of a function that a package has wrapped: the wrapper does not show all their options.
+
+    They are in the user's function that calls the package, or in the cells of what the package has returned.
+    """
+    namespace = function.__globals__
+    for chain in OwnText(function).decorators:
+        decorator = _found(chain, namespace)
+        if not isinstance(decorator, FunctionType):
+            continue
+        if is_planted(decorator):
+            add_global(graph, namespace, chain, node)
+            continue
+        for name, cell in closure.cells_of(decorator):
+            value = contents(cell)
+            graph.watch.cell(cell, value)
+            if value is not EMPTY:
+                label = f"{'.'.join(chain)} with {name}"
+                node.lines.append((label, describe(graph, value, label)))
 
 
 def expand(graph: Graph, function: FunctionType, node: Node) -> None:

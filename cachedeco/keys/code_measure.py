@@ -86,6 +86,8 @@ def _parts(value: object) -> Iterator[tuple[bytes, object]]:
         yield from ((str(index).encode(), part) for index, part in enumerate(value))
     elif isinstance(value, (set, frozenset)):
         yield from ((b"", part) for part in value)
+    elif type(value).__module__ == "_struct":
+        yield b"format", getattr(value, "format", None)
     if code_origin.of_class(type(value))[0] == "user" or type(value).__name__ == "SimpleNamespace":
         for name, part in sorted(closure.attributes_of(value), key=lambda item: item[0]):
             yield as_bytes(name), part

@@ -429,6 +429,17 @@ CHANGES = [
     ("an option of an installed decorator", True, edit(RETRIED, ("attempt(N)", "attempt(3)"))),
     ("an attribute given to an installed decorator", True, edit(
         RETRIED.replace("N = 2", "class Options:\n        n = 2").replace("attempt(N)", "attempt(Options.n)"), ("n = 2", "n = 3"))),
+    ("an option of an installed decorator that is made elsewhere", True, edit(
+        RETRIED.replace("def is_bad", "again = tenacity.retry(stop=tenacity.stop_after_attempt(N))\n    def is_bad").replace(
+            "@tenacity.retry(stop=tenacity.stop_after_attempt(N), retry=tenacity.retry_if_result(is_bad))", "@again"), ("N = 2", "N = 3"))),
+    ("a function that makes an installed decorator", True, edit(
+        "import tenacity\ndef again():\n    return tenacity.retry(stop=tenacity.stop_after_attempt(2))\n@again()\ndef h(x):\n    return x\n"
+        "def f(x):\n    return h(x)\n", ("attempt(2)", "attempt(3)"))),
+    ("another function that a decorator has noted", False, edit(
+        "HOOKS = []\ndef hook(g):\n    HOOKS.append(g)\n    return g\n@hook\ndef h(x):\n    return x\n@hook\ndef other(x):\n    return 1\n"
+        "def f(x):\n    return h(x)\n", ("return 1", "return 2"))),
+    ("the format of a global of a type written in C", True, edit(
+        "import struct\nS = struct.Struct('<i')\ndef f(x):\n    return S.pack(x)\n", ("<i", "<q"))),
     ("the state of a user's object in a standard wrapper", True, edit(
         "import contextlib\nN = 1\nclass Scale(contextlib.ContextDecorator):\n    def __init__(self, n):\n        self.n = n\n"
         "    def __enter__(self):\n        return self.n\n    def __exit__(self, *_):\n        return None\nscale = Scale(N)\n"
