@@ -45,12 +45,12 @@ def annotations_of(value: object) -> dict[str, object]:
 
 
 def _namespace_of(value: object) -> dict[str, Any]:
+    """Return the globals themselves, no copy: they are watched."""
     if isinstance(value, FunctionType):
         return value.__globals__
     name = getattr(value, "__module__", None)
-    if name in MAIN:
-        return dict(script_of(value) or {})
-    return vars(sys.modules[name]) if isinstance(name, str) and name in sys.modules else {}
+    found = script_of(value) if name in MAIN else getattr(sys.modules.get(str(name)), "__dict__", None)
+    return found if isinstance(found, dict) else {}
 
 
 class _Reader:

@@ -111,8 +111,23 @@ def _add_fields(graph: Graph, cls: type, node: Node) -> None:
                     value = getattr(field, fact)
                     pieces += [f"{fact}=", *_fact(graph, value, f"{cls.__qualname__}.{name}"), ", "]
             node.lines.append((f"field {name}", pieces))
+    if type(cls).__module__.startswith("msgspec"):
+        _add_struct(graph, cls, node)
     if _annotations_matter(cls):
         add_annotations(graph, cls, node)
+
+
+def _add_struct(graph: Graph, cls: type, node: Node) -> None:
+    """Add what a structure of msgspec keeps in C."""
+    for index, default in enumerate(getattr(cls, "__struct_defaults__", ())):
+        factory = getattr(default, "factory", None)
+        pieces = (
+            of_value(graph, default, "default") if factory is None else describe(graph, factory, "factory")
+        )
+        node.lines.append((f"default {index}", pieces))
+    config = getattr(cls, "__struct_config__", None)
+    for name in sorted(name for name in dir(config) if not name.startswith("_")):
+        node.lines.append((f"option {name}", describe(graph, getattr(config, name), name)))
 
 
 def _fact(graph: Graph, value: object, where: str) -> Pieces:

@@ -180,6 +180,9 @@ def _parts(graph: Graph, value: object) -> Iterator[tuple[str, object]]:
         yield "function", value.func
         yield from ((f"args[{index}]", argument) for index, argument in enumerate(value.args))
         yield from sorted(value.keywords.items())
+    elif type(value).__name__ == "TypeAdapter" and type(value).__module__.startswith("pydantic."):
+        # What it builds of its type has addresses in it.
+        yield from (("type", getattr(value, "_type", None)), ("config", getattr(value, "_config", None)))
     elif callable(value) and code_origin.of_class(type(value))[0] != "user":
         attributes = closure.vars_of(value)
         wrapped = attributes.get("__wrapped__")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import sys
 from types import FunctionType, ModuleType
 
 from cachedeco.keys import closure, code_names, code_tree, source
@@ -175,6 +176,10 @@ def add_global(graph: Graph, namespace: dict[str, object], chain: Chain, node: N
     elif is_planted(value):
         graph.watch.binding(_BUILTINS, name, value)
         node.lines.append((name, describe(graph, value, name)))
+    elif value is globals:
+        module = sys.modules.get(str(namespace.get("__name__")))
+        if module is not None and vars(module) is namespace:
+            node.lines.append((name, describe(graph, module, name)))
 
 
 def _builtin_of(namespace: Mapping[str, object], name: str) -> object:

@@ -9,9 +9,11 @@ from types import FunctionType, ModuleType
 from cachedeco.keys import closure, code_origin, code_values
 from cachedeco.keys.code_describe import describe, module_by_name, named
 from cachedeco.keys.code_graph import ABSENT, CACHED
+from cachedeco.scripts import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
     from cachedeco.keys.code_graph import Graph, Node, Pieces
@@ -40,14 +42,18 @@ def expand(graph: Graph, module: ModuleType, node: Node) -> None:
     """
     space = vars(module)
     for name, value in tuple(space.items()):
-        if name not in _NO_CONTENT and _is_content(value):
+        if name not in _NO_CONTENT and _is_content(space, name, value):
             node.lines.append((name, named(graph, space, name)))
 
 
-def _is_content(value: object) -> bool:
+def _is_content(space: Mapping[str, object], name: str, value: object) -> bool:
     if isinstance(value, ModuleType):
         return False
-    return closure.is_code(value) or closure.is_code_holder(value) or code_values.is_immutable(value)
+    if closure.is_code(value) or closure.is_code_holder(value):
+        return True
+    # A notebook keeps what was typed and what came out under such names.
+    is_record = name.startswith("_") and space.get("__name__") in MAIN
+    return code_values.is_immutable(value) and not is_record
 
 
 def add_read_names(graph: Graph, module: ModuleType, node: Node, names: AbstractSet[str]) -> None:
@@ -56,8 +62,7 @@ def add_read_names(graph: Graph, module: ModuleType, node: Node, names: Abstract
     for name in sorted(names - _NO_CONTENT):
         if name not in space:
             graph.watch.absent(space, name)
-        elif not _is_content(space[name]):
-            value = space[name]
+        elif not _is_content(space, name, value := space[name]):
             graph.watch.binding(space, name, value)
             is_module = isinstance(value, ModuleType)
             node.lines.append(

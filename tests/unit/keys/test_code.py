@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
 import linecache
 import logging
+import sys
 import threading
 import types
 import weakref
@@ -520,3 +522,107 @@ def test_threads_get_one_digest():
         thread.join()
     assert len(digests) == 400
     assert len(set(digests)) == 1
+
+
+def test_parts_name_what_differs_behind_an_annotation():
+    """The class that a field's annotation refers to is named, and so is a value in the annotation."""
+    text = (
+        "class Item:\n    size = 1\n@dataclasses.dataclass\nclass Outer:\n"
+        "    items: 'list[Item]' = None\n    many: 'Annotated[int, N]' = 3\nN = 5\ndef f():\n    return Outer()\n"
+    )
+    # The namespace of a class is that of its module, so it has to be one.
+    module = types.ModuleType("subject_of_annotations")
+    sys.modules[module.__name__] = module
+    parts = []
+    try:
+        for changed in (text, text.replace("size = 1", "size = 2"), text.replace("N = 5", "N = 6")):
+            vars(module).update(dataclasses=dataclasses)
+            exec(compile(changed, "<string>", "exec", dont_inherit=True), vars(module))
+            parts.append(Code(module.f).parts())
+    finally:
+        del sys.modules[module.__name__]
+    names = [{name for name in parts[0] if parts[0][name] != other[name]} for other in parts[1:]]
+    assert names == [{"class subject_of_annotations.Item"}, {"global subject_of_annotations.N"}]
+
+
+def test_parts_name_what_differs_in_a_module_that_is_passed_on():
+    """The function of the module is named, not the module."""
+
+    def module(text):
+        made = types.ModuleType("tools")
+        exec(compile(text, "<string>", "exec", dont_inherit=True), vars(made))
+        return made
+
+    text = "def used():\n    return 1\nLIMIT = 2\n"
+    f = "def f():\n    return call(tools)\n"
+    one, two, three = (
+        Code(make(f, call=len, tools=module(changed))).parts()
+        for changed in (text, text.replace("return 1", "return 3"), text.replace("LIMIT = 2", "LIMIT = 3"))
+    )
+    assert {name for name in one if one[name] != two[name]} == {"helper tools.used"}
+    assert {name for name in one if one[name] != three[name]} == {"global tools.LIMIT"}
+    assert "# tools as a whole is module tools" in one["body"]
+
+
+def test_parts_name_an_option_of_a_foreign_decorator():
+    """The global that the option came from is named."""
+    path = "<decorated>"
+    parts = []
+    for number in (2, 3):
+        text = f"N = {number}\n@functools.lru_cache(maxsize=N)\ndef h():\n    return 1\ndef f():\n    return h()\n"
+        linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+        namespace = {"__name__": "subject", "functools": functools}
+        exec(compile(text, path, "exec", dont_inherit=True), namespace)
+        parts.append(Code(namespace["f"]).parts())
+    del linecache.cache[path]
+    assert {name for name in parts[0] if parts[0][name] != parts[1][name]} == {"global subject.N"}
+
+
+def test_subclass_made_later_is_seen():
+    """Where subclasses are asked for, one that is made after the first call counts at the next."""
+    f = make("class Base:\n    pass\ndef f():\n    return Base.__subclasses__()\n")
+    code = Code(f)
+    first = code.digest()
+    made = type("Later", (f.__globals__["Base"],), {"__module__": "subject"})
+    assert code.digest() != first
+    assert f"class subject.{made.__name__}" in code.parts()
+
+
+def test_name_set_in_a_module_that_is_passed_on_is_seen():
+    """A constant or a function that is replaced at run time counts, and so does a table that is read."""
+    tools = types.ModuleType("tools")
+    tools.LIMIT, tools.TABLE, tools.other = 1, {"a": 1}, {"b": 1}
+    code = Code(make("def f():\n    return call(tools).TABLE\n", call=len, tools=tools))
+    digests = [code.digest()]
+    tools.LIMIT = 2
+    digests.append(code.digest())
+    tools.TABLE["a"] = 2
+    digests.append(code.digest())
+    tools.other["b"] = 2
+    assert len(set(digests)) == 3
+    assert code.digest() == digests[-1]
+
+
+def test_notebooks_own_names_do_not_count_among_globals(monkeypatch):
+    """What was typed and what came out changes with every cell."""
+    notebook = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", notebook)
+    exec("def f():\n    return globals()['N']\nN = 1\n_i1 = 'f()'\n", vars(notebook))
+    code = Code(notebook.f)
+    first = code.digest()
+    notebook._i2, notebook._i1 = "f()", "f(2)"
+    assert code.digest() == Code(notebook.f).digest() == first
+    notebook.N = 2
+    assert code.digest() != first
+
+
+def test_lazy_attribute_that_cannot_be_made_does_not_stop_the_digest():
+    """A module may refuse to load what it names, with any error."""
+    tools = types.ModuleType("tools")
+
+    def refuse(name):
+        raise ImportError(name)
+
+    tools.__getattr__ = refuse
+    parts = Code(make("def f():\n    return tools.missing\n", tools=tools)).parts()
+    assert "# tools.missing is undefined" in parts["body"]

@@ -383,6 +383,8 @@ CHANGES = [
     ("a docstring of a module passed on", False, edit(PASSED_ON, ("Tools.", "The tools."))),
     ("an attribute of a module got by name", True, through("return getattr(tools, x)(x)", ("return 1", "return 2"))),
     ("a module's table of names", True, through("return vars(tools)[x](x)", ("return 1", "return 2"))),
+    ("a function got by name of the own globals", True, edit(
+        "def g():\n    return 1\ndef f(x):\n    return globals()[x]()\n", ("return 1", "return 2"))),
     ("a module in a dictionary", True, through("return {'a': tools}['a'].used(x)", ("return 1", "return 2"))),
     ("a module under another name", True, through("t = tools\n        return t.used(x)", ("return 1", "return 2"))),
     ("a module under another name for the whole module", False, edit(

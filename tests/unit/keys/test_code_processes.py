@@ -11,7 +11,8 @@ import cloudpickle
 import pytest
 
 SCRIPT = """
-import collections, dataclasses, enum, functools, sys
+import collections, dataclasses, enum, functools, sys, types
+import tenacity
 
 NAMES = frozenset(("a", "b", "c", "d"))
 TABLE = {"set": {"x", "y", "z"}, "nested": frozenset((frozenset("ab"), frozenset("cd")))}
@@ -36,8 +37,32 @@ P = collections.namedtuple("P", "a b")
 scale = [lambda x: x + 1, lambda x: x in {"s", "t", "u"}]
 exec(compile("def bare(x):\\n    return x in {'f', 'g', 'h', frozenset(('i', 'j'))}\\n", "<string>", "exec"))
 
+tools = types.ModuleType("tools")
+tools.names, tools.helper, tools.Point = frozenset(("v", "w")), helper, Point
+
+@tenacity.retry(retry=tenacity.retry_if_result(lambda x: x in NAMES))
+def again(x):
+    return x
+
+@dataclasses.dataclass
+class Outer:
+    parts: "list[Point | Model]" = None
+    kind: "Colour" = None
+
+class Left(Model):
+    'One.'
+
+class Right(Model):
+    'Two.'
+
+def everybody(module):
+    return [(one.__doc__, one.__annotations__) for one in Model.__subclasses__()], module.helper
+
 def f(x, kind=frozenset(("k", "l", "m"))):
-    return helper(x), Model().fit(x), Colour.RED, Point(), P(1, 2), scale[0](x), bare(x)
+    return (
+        helper(x), Model().fit(x), Colour.RED, Point(), P(1, 2), scale[0](x), bare(x),
+        everybody(tools), again(x), Outer(),
+    )
 
 def digest():
     from cachedeco.keys.code import Code
