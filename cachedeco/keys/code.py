@@ -2,8 +2,8 @@
 
 It covers the function's own text and defaults, the helper functions and classes of the user's own code that
 it uses, in whatever module and however far, the globals that these read, and name and version of the
-installed packages. It does not cover comments, formatting, docstrings and annotations, nor the standard
-library.
+installed packages. It does not cover comments and formatting, the standard library, nor docstrings and annotations that
+nothing reads: classes may be made of theirs, and code may ask for them.
 """
 
 from __future__ import annotations
@@ -79,8 +79,9 @@ class Code:
     def parts(self, arguments: Mapping[str, object] | None = None) -> dict[str, str]:
         """Return what the digest covers, as text by the part's name.
 
-        The names are `body`, `default x`, `helper module.name`, `class module.Name`, `global module.NAME`,
-        `package name version`, `wrapper module.name` or `version`. Codes differ exactly where their parts do.
+        The names are `body`, `default x`, `helper module.name`, `class module.Name`, `module name`,
+        `global module.NAME`, `package name version`, `wrapper module.name` or `version`. Codes differ
+        exactly where their parts do.
 
         Args:
             arguments: as for `digest`.
