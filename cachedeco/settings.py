@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 INLINE_LIMIT = 4096
 """Bytes up to which a value is kept in the registry itself; a larger one becomes a file."""
 
-CHECKPOINT_COMMITS = 500
+CHECKPOINT_COMMITS = 1000
 """Commits of a process after which it copies the write-ahead log back into the registry."""
 
 BUSY_SECONDS = 60.0

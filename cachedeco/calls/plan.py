@@ -121,7 +121,7 @@ class Request:
         """The parameters for people, as JSON."""
         import json
 
-        return json.dumps(describe(self.params, self.plan.selection.secrets), ensure_ascii=False)
+        return json.dumps(describe(self.params, self.plan.selection.secrets))
 
     def stored_arguments(self) -> bytes | None:
         """The arguments as they are kept for `Cache.retry_failed`; None when they are not, or cannot be."""

@@ -93,10 +93,11 @@ def claim(pool: Pool, wanted: Handmade, token: bytes, above: int) -> Claim | Non
 
     def work(con: Connection) -> Claim | None:
         if con.file != owner.registry:
-            return None  # removed since: who looks for the owner of this claim would not find it
-        for id_, other in con.execute(QUERIES["claims_of_owner"], (owner.id,)).fetchall():
-            if other not in owners.live_tokens:
-                con.execute(QUERIES["fail"], ("abandoned", now, None, 0, id_, other))
+            # Removed since: who looks for the owner of this claim would not find it.
+            owners.disown(pool, owner)
+            return None
+        for leaked in without_writer:
+            con.execute(QUERIES["release"], (leaked,))
         if con.execute(QUERIES["running"], (wanted.key, SCOPE)).fetchone() is not None:
             return None
         newest = con.execute(QUERIES["newest_ready"], (wanted.key,)).fetchone()
@@ -110,4 +111,9 @@ def claim(pool: Pool, wanted: Handmade, token: bytes, above: int) -> Claim | Non
             con.execute(QUERIES["insert_attribute"], (id_, *attribute))
         return Claim(id_, version, token)
 
-    return pool.write(work)
+    without_writer = owner.begin(token)
+    claimed = pool.write(work)
+    owner.begun.difference_update(without_writer)
+    if claimed is None:
+        owner.begun.discard(token)
+    return claimed

@@ -40,7 +40,7 @@ def trash(pool: Pool, ids: Sequence[int], *, unowned_writes: bool) -> list[int]:
 
 def restore(pool: Pool, id_: int) -> bool:
     """Bring a record back from the trash as what it was; False when it is not there."""
-    return bool(pool.write(lambda con: con.execute(QUERIES["restore"], (id_,)).rowcount))
+    return pool.update(QUERIES["restore"], (id_,)) == 1
 
 
 def delete(pool: Pool, ids: Iterable[int], *, forget: bool) -> None:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
 
-LONG_LOG = 4 << 20
+LONG_LOG = 8 << 20
 """Bytes of a write-ahead log that short-lived processes, none of which commits often, have left behind."""
 
 

@@ -253,8 +253,11 @@ class Claims:
 
         def work(con: Connection) -> Claim | None:
             if con.file != owner.registry:
-                return None  # removed since: who looks for the owner of this claim would not find it
-            _let_go_of_leaked(con, owner.id, now)
+                # Removed since: who looks for the owner of this claim would not find it.
+                owners.disown(self._pool, owner)
+                return None
+            for leaked in without_writer:
+                con.execute(QUERIES["release"], (leaked,))
             running, newer, version, uri = con.execute(QUERIES["before_claim"], asked).fetchone()
             if running or newer:
                 return None
@@ -268,8 +271,12 @@ class Claims:
                 con.execute(QUERIES["store_arguments"], (id_, wanted.arguments))
             return Claim(id_, version, token)
 
+        without_writer = owner.begin(token)
         claim = self._pool.write(work)
-        if claim is not None:
+        owner.begun.difference_update(without_writer)
+        if claim is None:
+            owner.begun.discard(token)
+        else:
             self._known_codes.add(known_code)
         return claim
 
@@ -306,7 +313,9 @@ class Claims:
                 con.execute(QUERIES["insert_attribute"], (claim.id, *attribute))
             return True
 
-        return self._pool.write(work)
+        mine = self._pool.write(work)
+        owners.ended(self._pool, claim.token)
+        return mine
 
     def fail(self, claim: Claim, cause: str, error: str | None, *, duration: int, attempts: int) -> bool:
         """Mark a claim FAILED, with one of `cachedeco.status.CAUSES` and a text for people.
@@ -322,7 +331,9 @@ class Claims:
                 con.execute(QUERIES["error_text"], (claim.id, error))
             return bool(touched)
 
-        return self._pool.write(work)
+        mine = self._pool.write(work)
+        owners.ended(self._pool, claim.token)
+        return mine
 
     def release(self, token: bytes) -> bool:
         """Mark whatever is still WRITE under a token FAILED `abandoned`.
@@ -330,7 +341,9 @@ class Claims:
         Returns:
             Whether there was such a claim. False also means: it is READY, and its bytes must stay.
         """
-        return bool(self._pool.write(lambda con: con.execute(QUERIES["release"], (token,)).rowcount))
+        released = self._pool.update(QUERIES["release"], (token,)) == 1
+        owners.ended(self._pool, token)
+        return released
 
     def outcome(self, id_: int) -> Outcome:
         """How the claim with that number stands."""
@@ -343,14 +356,7 @@ class Claims:
 
     def trash(self, id_: int, cause: str) -> bool:
         """Take an item out of the sight of look-ups; whether it was not so already."""
-        return bool(self._pool.write(lambda con: con.execute(QUERIES["trash"], (cause, id_)).rowcount))
-
-
-def _let_go_of_leaked(con: Connection, owner_id: int, now: int) -> None:
-    """Fail the claims of this process that have no writer: Ctrl-C struck between their commit and their end."""
-    for id_, token in con.execute(QUERIES["claims_of_owner"], (owner_id,)).fetchall():
-        if token not in owners.live_tokens:
-            con.execute(QUERIES["fail"], ("abandoned", now, None, 1, id_, token))
+        return self._pool.update(QUERIES["trash"], (cause, id_)) == 1
 
 
 def new_uri(con: sqlite3.Connection, uri: str) -> int:

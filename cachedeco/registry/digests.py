@@ -38,11 +38,7 @@ class FileDigests:
     def put(self, signature: Signature, digest: bytes, /) -> None:
         """Remember the digest of a file in the place of its earlier ones."""
         try:
-            self._pool.write(
-                lambda con: (
-                    con.execute(QUERIES["remember_file_digest"], (*_stored(signature), digest)).rowcount
-                )
-            )
+            self._pool.update(QUERIES["remember_file_digest"], (*_stored(signature), digest))
         except RegistryUnavailableError:
             return
 

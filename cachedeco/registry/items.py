@@ -254,4 +254,4 @@ class Items:
 
     def trash_key(self, key: bytes) -> int:
         """Take all versions of a key out of sight, but for a running claim; how many there were."""
-        return self._pool.write(lambda con: con.execute(QUERIES["trash_key"], (key,)).rowcount)
+        return self._pool.update(QUERIES["trash_key"], (key,))

@@ -46,17 +46,32 @@ class Owner:
         id: number of its row in the registry.
         path: its lock file.
         registry: which file the row is in.
+        begun: tokens of its claims that may have a row and are not known to have ended. Those that are not in
+            `live_tokens` either have no writer.
     """
 
     def __init__(self, id_: int, path: str, registry: tuple[int, int] | None, lock: BaseFileLock) -> None:
         self.id = id_
         self.path = path
         self.registry = registry
+        self.begun: set[bytes] = set()
         self._lock = lock
 
-    def is_known(self, pool: Pool) -> bool:
-        """Whether others can still tell that it lives: by its file, and by its row."""
-        return os.path.exists(self.path) and self.registry == pool.database.file()
+    def begin(self, token: bytes) -> set[bytes]:
+        """Note a claim that is about to get a row.
+
+        Returns:
+            Tokens of claims of this process without a writer: Ctrl-C struck between their commit and their end, or
+            their end could not be written. The new claim's transaction is to release them.
+        """
+        # Copied before it is compared: what a thread adds to both meanwhile is not taken for one without a writer.
+        without_writer = self.begun.copy() - live_tokens
+        self.begun.add(token)
+        return without_writer
+
+    def is_known(self) -> bool:
+        """Whether others can still tell by its file that it lives. That its row is there, a claim looks itself."""
+        return os.path.exists(self.path)
 
 
 class OwnerRow:
@@ -85,12 +100,12 @@ def own(pool: Pool) -> Owner:
     """
     folder = pool.database.folder
     owner = _owners.get(folder)
-    if owner is not None and owner.is_known(pool):
+    if owner is not None and owner.is_known():
         return owner
     with _making:
         owner = _owners.get(folder)
         if owner is not None:
-            if owner.is_known(pool):
+            if owner.is_known():
                 return owner
             # Somebody removed the folder or a file: nobody could tell any more that we live.
             _kept.append(owner)
@@ -121,6 +136,20 @@ def reap_if_dead(pool: Pool, row: OwnerRow) -> bool:
                 os.unlink(path)
             return True
     return False
+
+
+def disown(pool: Pool, owner: Owner) -> None:
+    """Make another owner at the next claim: the registry with the row of this one was removed."""
+    with _making:
+        if _owners.get(pool.database.folder) is owner:
+            _kept.append(_owners.pop(pool.database.folder))
+
+
+def ended(pool: Pool, token: bytes) -> None:
+    """Note that a claim of this process has ended, or that it has no row."""
+    owner = _owners.get(pool.database.folder)
+    if owner is not None:
+        owner.begun.discard(token)
 
 
 def is_this_process(pool: Pool, owner_id: int) -> bool:

@@ -125,6 +125,17 @@ class Pool:
                 self._checkpoint()
         return result
 
+    def update(self, sql: str, parameters: tuple[object, ...]) -> int:
+        """Run one statement that changes rows, in a transaction of its own.
+
+        Returns:
+            How many rows it changed.
+
+        Raises:
+            RegistryUnavailableError: the transaction failed.
+        """
+        return self.write(lambda con: con.execute(sql, parameters).rowcount)
+
     def close(self) -> None:
         """Close the idle connections. The pool stays usable: it opens new ones when asked."""
         _close(self._idle)

@@ -108,9 +108,6 @@ UPDATE details SET error = NULL WHERE item = ?
 -- For a claimant that cannot know whether its claim was committed: the token alone finds it.
 UPDATE items SET status = 2, cause = 'abandoned' WHERE token = ? AND status = 1 AND owner IS NOT NULL
 
--- name: claims_of_owner
-SELECT id, token FROM items WHERE status = 1 AND owner IS NOT NULL AND owner = ?
-
 -- name: reap
 UPDATE items SET status = 2, cause = 'abandoned' WHERE status = 1 AND owner IS NOT NULL AND owner = ?
 

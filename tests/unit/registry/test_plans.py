@@ -31,8 +31,7 @@ INDEXES = {
 SCANS = {
     "count": "SCAN items USING COVERING INDEX items_uri",  # that is what counting is
     "record": "SCAN i",  # the condition of a search is put behind it
-    "claims_of_owner": "SCAN items USING INDEX items_claim",  # running claims are few, and nothing else is in it
-    "reap": "SCAN items USING INDEX items_claim",
+    "reap": "SCAN items USING INDEX items_claim",  # running claims are few, and nothing else is in it
     "release": "SCAN items USING INDEX items_claim",
     "running_owners": "SCAN owners USING INDEX owners_running",
 }
