@@ -18,6 +18,12 @@ CHECKPOINT_COMMITS = 1000
 BUSY_SECONDS = 60.0
 """How long a statement waits for another process's transaction. Ours last a fraction of a millisecond."""
 
+FIRST_PAUSE = 0.00005
+"""Seconds until a statement that found the registry locked is tried again; grows from try to try."""
+
+LAST_PAUSE = 0.01
+"""The longest pause between two tries, in seconds."""
+
 IDLE_CONNECTIONS = 8
 """Open connections that a process keeps between statements."""
 

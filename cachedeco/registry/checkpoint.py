@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from cachedeco.registry.database import patiently
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +26,7 @@ def checkpoint(holder: sqlite3.Connection, worker: sqlite3.Connection) -> None:
         holder: takes the write lock and writes nothing.
         worker: another connection to the same registry.
     """
-    holder.execute("BEGIN IMMEDIATE")
+    patiently(holder, "BEGIN IMMEDIATE")
     try:
         worker.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     finally:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 
 from cachedeco.errors import RegistryError, RegistryUnavailableError
 from cachedeco.registry import statements
 from cachedeco.registry.filesystem import refuse_network
-from cachedeco.settings import BUSY_SECONDS
+from cachedeco.settings import BUSY_SECONDS, FIRST_PAUSE, LAST_PAUSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -231,6 +232,33 @@ class Database:
             raise
         con.close()
         os.rename(temporary, self.path)
+
+
+def patiently(con: sqlite3.Connection, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
+    """Execute a statement; while another process holds the lock that it needs, try again.
+
+    For connections without a busy timeout: SQLite itself would sleep for a millisecond at least, which is ten
+    transactions of ours.
+
+    Args:
+        con: outside a transaction, or at its beginning.
+        sql: one statement.
+        parameters: of the statement.
+    """
+    pause, deadline = FIRST_PAUSE, 0.0
+    while True:
+        try:
+            return con.execute(sql, parameters)
+        except sqlite3.OperationalError as error:
+            # The extended codes have the plain one in their lowest byte.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            now = time.monotonic()
+            deadline = deadline or now + BUSY_SECONDS
+            if now >= deadline:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 1.5, LAST_PAUSE)
 
 
 def migrate(con: sqlite3.Connection, steps: list[str]) -> None:

@@ -69,9 +69,9 @@ class Owner:
         self.begun.add(token)
         return without_writer
 
-    def is_known(self) -> bool:
-        """Whether others can still tell by its file that it lives. That its row is there, a claim looks itself."""
-        return os.path.exists(self.path)
+    def is_known(self, pool: Pool) -> bool:
+        """Whether others can still tell that it lives: by its file, and by its row."""
+        return os.path.exists(self.path) and self.registry == pool.database.file()
 
 
 class OwnerRow:
@@ -100,12 +100,12 @@ def own(pool: Pool) -> Owner:
     """
     folder = pool.database.folder
     owner = _owners.get(folder)
-    if owner is not None and owner.is_known():
+    if owner is not None and owner.is_known(pool):
         return owner
     with _making:
         owner = _owners.get(folder)
         if owner is not None:
-            if owner.is_known():
+            if owner.is_known(pool):
                 return owner
             # Somebody removed the folder or a file: nobody could tell any more that we live.
             _kept.append(owner)
@@ -136,13 +136,6 @@ def reap_if_dead(pool: Pool, row: OwnerRow) -> bool:
                 os.unlink(path)
             return True
     return False
-
-
-def disown(pool: Pool, owner: Owner) -> None:
-    """Make another owner at the next claim: the registry with the row of this one was removed."""
-    with _making:
-        if _owners.get(pool.database.folder) is owner:
-            _kept.append(_owners.pop(pool.database.folder))
 
 
 def ended(pool: Pool, token: bytes) -> None:

@@ -17,6 +17,7 @@ from _thread import get_ident
 
 from cachedeco.errors import RegistryError, RegistryUnavailableError
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
+from cachedeco.registry.database import patiently
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS
 
@@ -63,7 +64,7 @@ class Pool:
         """Run one SELECT and give its first row, or None."""
         con = self._take()
         try:
-            return con.execute(sql, parameters).fetchone()
+            return patiently(con, sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise self._trouble(error) from error
         finally:
@@ -73,7 +74,7 @@ class Pool:
         """Run one SELECT and give all its rows; never an open cursor."""
         con = self._take()
         try:
-            return con.execute(sql, parameters).fetchall()
+            return patiently(con, sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._trouble(error) from error
         finally:
@@ -101,7 +102,7 @@ class Pool:
             try:
                 changed = con.watch() if con.changed is None else con.changed
                 changed.clear()
-                con.execute("BEGIN IMMEDIATE")
+                patiently(con, "BEGIN IMMEDIATE")
                 result = work(con)
                 raised = self.slots.begin(changed) if changed else []
                 try:
@@ -171,6 +172,7 @@ class Pool:
 
     def _connect(self) -> Connection:
         con = self.database.connect()
+        con.execute("PRAGMA busy_timeout = 0")  # the pool waits in shorter steps
         if log_is_long(self.database.path):
             self._commits = CHECKPOINT_COMMITS
         return con

@@ -8,6 +8,7 @@ import pytest
 
 from cachedeco import Status
 from cachedeco.record import MISSING
+from cachedeco.registry import changes
 from cachedeco.registry.claims import new_token
 from cachedeco.registry.database import Database
 from cachedeco.registry.items import Filter, Items
@@ -187,3 +188,32 @@ def test_a_record_that_is_gone_has_no_status(items):
     assert items.get(99) is None
     assert items.attributes(99) == {}
     assert items.inline(99) is None
+
+
+def test_the_parts_of_a_record_go_with_it(items):
+    """Attributes, uses and texts of what is deleted for good leave nothing behind; its version stays used."""
+    record = make(items, status=Status.FAILED, attributes=[("", "n", "int", 1)])
+    items._pool.update("INSERT INTO details (item, error) VALUES (?, 'broke')", (record.id,))
+    items._pool.update("INSERT INTO uses VALUES (?, 1, 1)", (record.id,))
+    changes.trash(items._pool, [record.id], unowned_writes=False)
+    changes.delete(items._pool, [record.id], forget=True)
+    for table in ("items", "attributes", "details", "uses"):
+        assert items._pool.read(f"SELECT count(*) FROM {table}") == (0,)
+    assert make(items).version == 2
+
+
+def test_versions_go_on_from_the_highest_that_was_deleted(items):
+    """Also when an older one is deleted later, and when rows are left."""
+    made = [make(items) for _ in range(4)]
+    for record in (made[3], made[1]):
+        items._pool.update("DELETE FROM items WHERE id = ?", (record.id,))
+    assert make(items).version == 5
+
+
+def test_a_uri_is_stored_once(items):
+    """However many keys it has."""
+    for key in "abca":
+        make(items, key, uri="u")
+    assert items._pool.read_all("SELECT uri FROM uris") == [("u",)]
+    assert len(items.search(Filter(uri="u"))) == 4
+    assert items.search(Filter(uri="other")) == []

