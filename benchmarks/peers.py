@@ -28,43 +28,49 @@ def present(names: Iterable[str]) -> list[str]:
     return [name for name in names if name == LIMIT or find_spec(name) is not None]
 
 
-def decorated(peer: str, folder: str) -> Function:
-    """The function, cached by one of the peers in a folder of its own."""
-    return _MAKERS[peer](folder)
+def decorated(peer: str, folder: str, *, remembers: bool = True) -> Function:
+    """The function, cached by one of the peers in a folder of its own.
+
+    Args:
+        peer: its name.
+        folder: where it stores.
+        remembers: whether it may keep results in memory too, where it can do so.
+    """
+    return _MAKERS[peer](folder, remembers)
 
 
-def _cachedeco(folder: str) -> Function:
+def _cachedeco(folder: str, remembers: bool) -> Function:
     from cachedeco import Cache, cached
 
     # With a uri, and so one key in all processes, whatever their main module is called.
-    return cached(uri="benchmark://work", cache=Cache(folder))(work)
+    return cached(uri="benchmark://work", cache=Cache(folder, **({} if remembers else {"memory": 0})))(work)
 
 
-def _diskcache(folder: str) -> Function:
+def _diskcache(folder: str, _remembers: bool) -> Function:
     from diskcache import Cache
 
     return Cache(folder).memoize(name="work")(work)
 
 
-def _joblib(folder: str) -> Function:
+def _joblib(folder: str, _remembers: bool) -> Function:
     from joblib import Memory
 
     return Memory(folder, verbose=0).cache(work)
 
 
-def _checkpointer(folder: str) -> Function:
+def _checkpointer(folder: str, _remembers: bool) -> Function:
     from checkpointer import Checkpointer
 
     return Checkpointer(directory=folder, verbosity=0)(work)
 
 
-def _cachier(folder: str) -> Function:
+def _cachier(folder: str, _remembers: bool) -> Function:
     from cachier import cachier
 
     return cachier(cache_dir=folder, separate_files=True)(work)
 
 
-def _exca(folder: str) -> Function:
+def _exca(folder: str, remembers: bool) -> Function:
     from collections.abc import Iterable, Iterator
 
     import exca
@@ -84,15 +90,15 @@ def _exca(folder: str) -> Function:
         "infra": infra,
         "process": infra.apply(item_uid=str)(process),
     }
-    made = type("Work", (pydantic.BaseModel,), body)(infra={"folder": folder, "keep_in_ram": False})
+    made = type("Work", (pydantic.BaseModel,), body)(infra={"folder": folder, "keep_in_ram": remembers})
     return lambda x: next(iter(made.process([x])))
 
 
-def _lru_cache(_folder: str) -> Function:
+def _lru_cache(_folder: str, _remembers: bool) -> Function:
     return functools.lru_cache(maxsize=None)(work)
 
 
-_MAKERS: dict[str, Callable[[str], Function]] = {
+_MAKERS: dict[str, Callable[[str, bool], Function]] = {
     "cachedeco": _cachedeco,
     "diskcache": _diskcache,
     "joblib": _joblib,

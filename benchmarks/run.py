@@ -1,9 +1,10 @@
 """Calls of a cached function beside its peers, all in one run.
 
-    python benchmarks/run.py [hit] [miss] [processes] [many] [cold] [--rounds N] [--full] [--json]
+    python benchmarks/run.py [hit] [again] [miss] [processes] [many] [cold] [--rounds N] [--full] [--json]
 
-hit: a small value that is stored. miss: a call that is new, of a function that costs nothing. processes: the same in
-four processes at once. many: a registry with many items. cold: the first hit of a fresh process, imports included.
+hit: a small value that is stored, from the disk. again: the same with what each may keep in memory. miss: a call that
+is new, of a function that costs nothing. processes: the same in four processes at once. many: a registry with many
+items. cold: the first hit of a fresh process, imports included.
 
 The figures are medians of interleaved rounds. A time alone says little on another machine; the ratio does. Peers that
 are not installed are left out and named: pip install "cachedeco[benchmarks]" brings them.
@@ -39,10 +40,19 @@ NEWEST = 10
 
 
 def hit(root: Path) -> Runs:
-    """A small value that is stored: seconds per call."""
+    """A small value that is stored, from the disk: seconds per call."""
+    return _hits(root, "hit", PERSISTENT, remembers=False)
+
+
+def again(root: Path) -> Runs:
+    """The same in the process that has had it before: seconds per call."""
+    return _hits(root, "again", (*PERSISTENT, LIMIT), remembers=True)
+
+
+def _hits(root: Path, name: str, peers: tuple[str, ...], *, remembers: bool) -> Runs:
     runs: Runs = {}
-    for peer in present((*PERSISTENT, LIMIT)):
-        function = decorated(peer, str(root / f"hit-{peer}"))
+    for peer in present(peers):
+        function = decorated(peer, str(root / f"{name}-{peer}"), remembers=remembers)
         function(1)
         runs[peer] = _round(function, itertools.repeat(1))
     return runs
@@ -88,7 +98,7 @@ def cold(root: Path) -> Runs:
     return {peer: prepare(peer) for peer in present(PERSISTENT)}
 
 
-SCENARIOS = {"hit": hit, "miss": miss, "processes": processes, "cold": cold}
+SCENARIOS = {"hit": hit, "again": again, "miss": miss, "processes": processes, "cold": cold}
 
 
 def many(root: Path, sizes: tuple[int, ...], rounds: int) -> dict[str, dict[str, float]]:
@@ -107,7 +117,7 @@ def _filled(folder: str, size: int) -> Runs:
     from cachedeco import Cache
     from cachedeco.registry.items import Filter
 
-    function = decorated("cachedeco", folder)
+    function = decorated("cachedeco", folder, remembers=False)
     for number in range(size):
         if number % (size // 20) == 0:
             Cache(folder).create("benchmark://rare", {"n": number}, {"batch": 7}, label="rare")
