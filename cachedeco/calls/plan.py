@@ -12,7 +12,8 @@ from cachedeco.errors import OptionError
 from cachedeco.keys.arguments import Binder, Selection
 from cachedeco.keys.code import Code
 from cachedeco.keys.describe import describe
-from cachedeco.keys.key import make_key
+from cachedeco.keys.key import make_key, make_walked_key
+from cachedeco.keys.shortcut import NO_LAYOUT, Shortcut
 from cachedeco.keys.uri import Uri
 from cachedeco.record import OUTPUT
 from cachedeco.registry.attributes import encode
@@ -48,8 +49,6 @@ class Request:
         plan: of the function.
         args: positional arguments as the caller gave them.
         kwargs: keyword arguments as the caller gave them.
-        arguments: name -> value of every parameter, defaults filled in.
-        params: name -> value of what counts.
         uri: names the family of results.
         key: 16 bytes.
         code: 16 bytes, digest of the code.
@@ -61,15 +60,17 @@ class Request:
     """
 
     __slots__ = (
+        "_arguments",
+        "_layout",
+        "_params",
+        "_values",
         "args",
-        "arguments",
         "attempts",
         "below",
         "code",
         "key",
         "kwargs",
         "names",
-        "params",
         "plan",
         "scope",
         "seen",
@@ -80,20 +81,47 @@ class Request:
         self.plan = plan
         self.args = args
         self.kwargs = kwargs
-        self.arguments = arguments = plan.bind(args, kwargs)
-        params = plan.selection.params(arguments, plan.file_digests)
-        bound = plan.code.closure()
-        if bound or plan.options.env:
-            params = {**params, **_unseen(bound, plan.options.env)}
-        self.params = params
-        self.uri = plan.uri.render(arguments)
-        self.key = make_key(self.uri, params)
-        self.code = plan.code.digest(params)
+        self._arguments: dict[str, object] | None = None
+        self._params: dict[str, object] | None = None
+        key, self._layout, self._values = plan.shortcut.take(args, kwargs)
+        if key is None:
+            self._take_the_long_road()
+        else:
+            self.key = key
+            self.uri = self._layout.uri
+            self.code = plan.code.digest()  # what is plain has no classes that could count
         self.scope = self.code if plan.code_counts else b""
-        self.names = None if plan.output is None else plan.output.names(arguments)
+        self.names = None if plan.output is None else plan.output.names(self.arguments)
         self.below = ANY_VERSION
         self.seen = 0
         self.attempts = 0
+
+    def _take_the_long_road(self) -> None:
+        plan, make = self.plan, make_walked_key
+        if self._layout is NO_LAYOUT:
+            self._arguments, make = plan.bind(self.args, self.kwargs), make_key
+        params = plan.selection.params(self.arguments, plan.file_digests)
+        bound = plan.code.closure()
+        if bound or plan.options.env:
+            params = {**params, **_unseen(bound, plan.options.env)}
+        self._params = params
+        self.uri = plan.uri.render(self.arguments)
+        self.key = make(self.uri, params)
+        self.code = plan.code.digest(params)
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """Name -> value of every parameter, defaults filled in."""
+        if self._arguments is None:
+            self._arguments = self._layout.arguments(self._values)
+        return self._arguments
+
+    @property
+    def params(self) -> dict[str, object]:
+        """Name -> value of what counts."""
+        if self._params is None:
+            self._params = self._layout.params(self.arguments)
+        return self._params
 
     @classmethod
     def plain(cls, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -163,6 +191,7 @@ class Plan:
     Attributes:
         name: module and qualified name, for people.
         code: digest of what runs.
+        shortcut: binds and keys calls of plain values in one step.
         code_counts: whether a result of other code is no hit.
         file_digests: remembers files that are keyed by their content.
         method_of: qualified name of the class in whose body the function was written, if it takes an object
@@ -206,6 +235,9 @@ class Plan:
             self.form = "stream"
         self.code = Code(function, version=options.code_version)
         self.way = f"{self.form} {options.on_code_change}".encode()
+        # What is bound, and the environment, is in no argument.
+        elsewhere = self.code.bound or options.env
+        self.shortcut = Shortcut(binder, self.selection, None if elsewhere else self.uri.constant)
         self.code_counts = options.on_code_change in {"recompute", "raise"}
         self.file_digests = _LateDigests(self)
         self._attributes = None if callable(options.attrs) else encode(options.attrs or {})

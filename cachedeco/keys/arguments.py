@@ -34,6 +34,8 @@ class Binder:
 
     Attributes:
         function: the Python function whose parameters are bound.
+        bound: whether a partial object or a bound method contributes arguments.
+        shape: the parameters by kind.
         names: all parameters, in the order of their declaration.
         revision: another number whenever code or defaults of the function have changed.
 
@@ -45,17 +47,17 @@ class Binder:
 
     __slots__ = (
         "_args",
-        "_bound",
         "_code",
         "_defaults",
         "_kwargs",
         "_kwdefaults",
-        "_shape",
         "_signature_of",
         "_stub",
+        "bound",
         "function",
         "names",
         "revision",
+        "shape",
     )
 
     function: Any
@@ -63,7 +65,7 @@ class Binder:
 
     def __init__(self, function: Callable[..., object]) -> None:
         self.function, self._signature_of, self._args, self._kwargs = see_through(function)
-        self._bound = bool(self._args or self._kwargs)
+        self.bound = bool(self._args or self._kwargs)
         self.revision = 0
         self._prepare()
 
@@ -82,10 +84,22 @@ class Binder:
                 f"{name_of(function)} has a parameter without a name, as the body of a comprehension has; "
                 "cache a function written with def or lambda"
             )
-        self._shape, self.names, self._stub = shape, names, shape.stub(function)
+        self.shape, self.names, self._stub = shape, names, shape.stub(function)
         self.revision += 1
         # Last, so that another thread never uses the old stub for the new code.
         self._code, self._defaults, self._kwdefaults = known
+
+    def refresh(self) -> int:
+        """Look whether the function has changed, and return the revision."""
+        function = self.function
+        # Reloading tools put new code and defaults into living functions.
+        if (
+            function.__code__ is not self._code
+            or function.__defaults__ is not self._defaults
+            or function.__kwdefaults__ is not self._kwdefaults
+        ):
+            self._prepare()
+        return self.revision
 
     def bind(self, args: tuple[object, ...], kwargs: dict[str, Any]) -> dict[str, object]:
         """Return all arguments of a call by name, defaults filled in, in the order of declaration.
@@ -100,15 +114,8 @@ class Binder:
         Raises:
             TypeError: the call does not fit the function; the message is the one of the call itself.
         """
-        function = self.function
-        # Reloading tools put new code and defaults into living functions.
-        if (
-            function.__code__ is not self._code
-            or function.__defaults__ is not self._defaults
-            or function.__kwdefaults__ is not self._kwdefaults
-        ):
-            self._prepare()
-        if self._bound:
+        self.refresh()
+        if self.bound:
             return self._stub(*self._args, *args, **{**self._kwargs, **kwargs})  # type: ignore[no-any-return]
         return self._stub(*args, **kwargs)  # type: ignore[no-any-return]
 
@@ -118,7 +125,7 @@ class Binder:
         Args:
             name: a parameter; ``*args`` and ``**kwargs`` have no default.
         """
-        shape = self._shape
+        shape = self.shape
         keywords: dict[str, object] = self._stub.__kwdefaults__ or {}
         if name in keywords:
             return keywords[name]
@@ -133,7 +140,7 @@ class Binder:
         Args:
             name: a parameter.
         """
-        return name in {self._shape.var_positional, self._shape.var_keyword}
+        return name in {self.shape.var_positional, self.shape.var_keyword}
 
     def is_keyword(self, name: str) -> bool:
         """Say whether a caller can pass the parameter by its name.
@@ -141,7 +148,7 @@ class Binder:
         Args:
             name: a parameter.
         """
-        return name in self._shape.positional or name in self._shape.keyword_only
+        return name in self.shape.positional or name in self.shape.keyword_only
 
 
 class _Plan:
@@ -307,6 +314,26 @@ class Selection:
             if mark.since is not MISSING and self.binder.is_variadic(name):
                 raise self._fail(f"{name!r} collects arguments, which have no default; remove its Since(...)")
 
+    def _current(self) -> _Plan:
+        plan = self._plan
+        if plan.unresolved or self.binder.revision != plan.revision:
+            # What was missing when the function was decorated may have been defined since, below it.
+            plan = self._prepare()
+            hints.refuse(self.binder.function, plan.unresolved)
+            plan.unresolved = {}
+            self._plan = plan
+        return plan
+
+    def chosen(self) -> tuple[str, ...] | None:
+        """Return the names of the arguments that are the params as they stand, None where others are.
+
+        Raises:
+            OptionError: markers cannot be read.
+        """
+        plan = self._current()
+        changed = self._added or self._compute or plan.marked or self.output is not None
+        return None if changed else plan.names
+
     def params(self, arguments: dict[str, object], memory: Memory | None = None) -> dict[str, object]:
         """Return what makes the key of a call, by name.
 
@@ -319,13 +346,7 @@ class Selection:
             KeyingError: a marked argument has no content, or its ``KeyBy`` function failed to give one.
             OSError: a file to be keyed by its content cannot be read.
         """
-        plan = self._plan
-        if plan.unresolved or self.binder.revision != plan.revision:
-            # What was missing when the function was decorated may have been defined since, below it.
-            plan = self._prepare()
-            hints.refuse(self.binder.function, plan.unresolved)
-            plan.unresolved = {}
-            self._plan = plan
+        plan = self._current()
         if plan.as_they_are:
             return arguments
         if self.output is not None and arguments[self.output] is not plan.output_default:

@@ -37,15 +37,18 @@ class Code:
     Args:
         function: the function as it was given to the decorator.
         version: a version that the user gives. It stands for the code, which is then not looked at.
+
+    Attributes:
+        bound: whether there are closure cells or partial arguments.
     """
 
-    __slots__ = ("_bound", "_states", "_version_digest", "function", "version")
+    __slots__ = ("_states", "_version_digest", "bound", "function", "version")
 
     def __init__(self, function: Callable[..., object], *, version: str | None = None) -> None:
         self.function = function
         self.version = version
         inner = closure.underlying(function)
-        self._bound = inner is not function or getattr(inner, "__closure__", None) is not None
+        self.bound = inner is not function or getattr(inner, "__closure__", None) is not None
         self._states: dict[frozenset[type], _State] = {}
         self._version_digest: bytes | None = None
         if version is not None:
@@ -96,7 +99,7 @@ class Code:
 
     def closure(self) -> dict[str, object]:
         """Return the values in closure cells and partial arguments, which belong to the key."""
-        return closure.values_of(self.function) if self._bound else {}
+        return closure.values_of(self.function) if self.bound else {}
 
     def _compute(self, classes: frozenset[type]) -> _State:
         if len(self._states) >= _STATES_KEPT:

@@ -60,14 +60,12 @@ _STANDARD_REPR = {
 def describe(
     params: Mapping[str, object],
     secrets: frozenset[str] = frozenset(),
-    digests: Mapping[str, bytes] | None = None,
 ) -> dict[str, dict[str, object]]:
     """Describe parameters in a form that JSON can hold.
 
     Args:
         params: the named values that make a key.
         secrets: names of which nothing but the digest may be told.
-        digests: of the values, if they are known already.
 
     Returns:
         For each name: ``digest`` (32 hex digits), ``type``, ``preview`` (at most 200 characters) and, for
@@ -84,9 +82,9 @@ def describe(
         ('list', '[1, 2]')
     """
     described: dict[str, dict[str, object]] = {}
+    digests = fingerprint.digests(params)
     for name, value in params.items():
-        digest = fingerprint.digest(value, name) if digests is None or name not in digests else digests[name]
-        entry: dict[str, object] = {"digest": digest.hex()}
+        entry: dict[str, object] = {"digest": digests[name].hex()}
         if name not in secrets:
             entry["type"] = type_name(value)
             entry["preview"] = preview(value)

@@ -8,7 +8,7 @@ from cachedeco.keys.plain import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 SCHEME = 1
@@ -53,17 +53,44 @@ def digest(value: object, name: str = "value") -> bytes:
     Raises:
         KeyingError: a part of the value has no content to make a key of.
     """
+    found = _plain_digest(value)
+    return digests({name: value})[name] if found is None else found
+
+
+def _plain_digest(value: object) -> bytes | None:
     if type(value) is bytes and _LARGE < len(value) < 1 << 31:
         stream = xxh3_128(b"s" + len(value).to_bytes(4, "little"))  # what marshal would write, without a copy
         stream.update(value)
         return stream.digest()
     encoded = encode(value)
-    if encoded is not None:
-        return xxh3_128_digest(encoded)
+    return None if encoded is None else xxh3_128_digest(encoded)
 
-    from cachedeco.keys.walk import Walk
 
-    return Walk(name).digest(value)
+def digests(values: Mapping[str, object]) -> dict[str, bytes]:
+    """Return the digest of each of several values, as `digest` gives it.
+
+    Only where two classes of one name have instances among the values (a cell of a notebook has been run
+    again) they are more than that: then the code of such a class counts for each of its instances, lest they
+    could change places.
+
+    Args:
+        values: by the name that each has in an error.
+
+    Raises:
+        KeyingError: a part of a value has no content to make a key of.
+    """
+    found: dict[str, bytes] = {}
+    walked: dict[str, object] = {}
+    for name, value in values.items():
+        plain = _plain_digest(value)
+        found[name] = plain or b""
+        if plain is None:
+            walked[name] = value
+    if walked:
+        from cachedeco.keys.walk import walk
+
+        found |= walk(walked)
+    return found
 
 
 def register_hasher(type_: type, function: Callable[[Any], object]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import marshal
-from functools import partial
-from operator import itemgetter
 
 from xxhash import xxh3_128_digest
 
@@ -13,16 +11,16 @@ from cachedeco.keys import fingerprint, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    Layout = tuple[bytes, Callable[[Mapping[str, object]], tuple[object, ...]]]
+    Head = tuple[bytes, tuple[str, ...]]
 
 SCHEME = 1
 """Number of the way in which uri and parameters are put together. It is in each key."""
 
 _SCHEMES = f"cachedeco key {SCHEME}.{fingerprint.SCHEME}"
-_LAYOUTS_KEPT = 512
-_layouts: dict[tuple[str, tuple[str, ...]], Layout] = {}
+_HEADS_KEPT = 512
+_heads: dict[tuple[str, tuple[str, ...]], Head] = {}
 
 
 def make_key(uri: str, params: Mapping[str, object]) -> bytes:
@@ -47,37 +45,51 @@ def make_key(uri: str, params: Mapping[str, object]) -> bytes:
         >>> make_key("demo://a", {"x": 1}) == make_key("demo://a", {"x": True})
         False
     """
+    head, names = head_of(uri, tuple(params))
+    encoded = plain.encode(tuple([params[name] for name in names]))
+    return make_walked_key(uri, params) if encoded is None else xxh3_128_digest(head + encoded)
+
+
+def make_walked_key(uri: str, params: Mapping[str, object]) -> bytes:
+    """Return the key of a uri and parameters that are not all plain, as `make_key` does.
+
+    Args:
+        uri: names the family of results.
+        params: the named values.
+
+    Raises:
+        KeyingError: a value cannot be part of a key; the message has the parameter and the way to the part.
+    """
+    head, names = head_of(uri, tuple(params))
+    digests = fingerprint.digests({name: params[name] for name in names})
+    # Plain encodings never begin with a zero byte, so that the two kinds cannot meet.
+    return xxh3_128_digest(head + b"\0" + marshal.dumps(tuple(digests.values()), plain.MARSHAL))
+
+
+def head_of(uri: str, order: tuple[str, ...]) -> tuple[bytes, tuple[str, ...]]:
+    """Return what the keys of a uri and of parameters of these names begin with, and the order of the values.
+
+    Args:
+        uri: names the family of results.
+        order: the names, in any order.
+
+    Raises:
+        KeyingError: a name is not a str.
+    """
     if type(uri) is not str:
         raise KeyingError(f"the uri is a {type(uri).__qualname__}; it must be a str", path="uri")
-    order = tuple(params)
-    layout = _layouts.get((uri, order)) or _lay_out(uri, order)
-    head, values_of = layout
-    values = values_of(params)
-    encoded = plain.encode(values)
-    if encoded is None:
-        digests = tuple(fingerprint.digest(params[name], name) for name in sorted(params))
-        # Plain encodings never begin with a zero byte, so that the two kinds cannot meet.
-        encoded = b"\0" + marshal.dumps(digests, plain.MARSHAL)
-    return xxh3_128_digest(head + encoded)
+    return _heads.get((uri, order)) or _lay_out(uri, order)
 
 
-def _lay_out(uri: str, order: tuple[str, ...]) -> Layout:
-    """What the keys of a uri and of parameters in this order have in common: their head, and how to sort values."""
+def _lay_out(uri: str, order: tuple[str, ...]) -> Head:
     for name in order:
         if type(name) is not str:
             raise KeyingError(f"the name {name!r} of a parameter is not a str", path=str(name))
-    names = sorted(order)
-    head = marshal.dumps((_SCHEMES, uri, *names), plain.MARSHAL)
-    # An itemgetter of one name gives its value instead of a tuple.
-    values_of = itemgetter(*names) if len(names) > 1 else partial(_few_values, names)
-    if len(_layouts) >= _LAYOUTS_KEPT:
-        _layouts.clear()
-    layout = _layouts[uri, order] = head, values_of
-    return layout
-
-
-def _few_values(names: list[str], params: Mapping[str, object]) -> tuple[object, ...]:
-    return tuple(params[name] for name in names)
+    names = tuple(sorted(order))
+    if len(_heads) >= _HEADS_KEPT:
+        _heads.clear()
+    head = _heads[uri, order] = marshal.dumps((_SCHEMES, uri, *names), plain.MARSHAL), names
+    return head
 
 
 def param_digests(params: Mapping[str, object]) -> dict[str, bytes]:
@@ -89,4 +101,4 @@ def param_digests(params: Mapping[str, object]) -> dict[str, bytes]:
     Raises:
         KeyingError: as `make_key`.
     """
-    return {name: fingerprint.digest(value, name) for name, value in params.items()}
+    return fingerprint.digests(params)

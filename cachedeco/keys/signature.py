@@ -102,6 +102,29 @@ class Shape:
 
         The interpreter binds and complains, exactly as for the function itself.
         """
+        body = "{" + ", ".join(f"{name!r}: {name}" for name in self.names()) + "}"
+        return self.lambda_of(body, {}, function)
+
+    def lambda_of(
+        self, body: str, used: dict[str, Any], function: Callable[..., object]
+    ) -> types.FunctionType:
+        """Make a function of these parameters with another body, which complains in the function's name.
+
+        Args:
+            body: an expression.
+            used: what the expression uses besides the parameters.
+            function: whose parameters these are.
+        """
+        # Only names that the interpreter itself accepted as parameters get in here.
+        source = f"lambda {self._declared()}: {body}"
+        made: types.FunctionType = eval(compile(source, "<arguments>", "eval"), used)  # noqa: S307
+        made.__qualname__ = function.__qualname__
+        made.__name__ = function.__name__
+        made.__defaults__ = self.defaults
+        made.__kwdefaults__ = self.kwdefaults
+        return made
+
+    def _declared(self) -> str:
         head = list(self.positional_only)
         if self.positional_only:
             head.append("/")
@@ -113,15 +136,7 @@ class Shape:
         head.extend(self.keyword_only)
         if self.var_keyword is not None:
             head.append("**" + self.var_keyword)
-        body = ", ".join(f"{name!r}: {name}" for name in self.names())
-        source = f"lambda {', '.join(head)}: {{{body}}}"
-        # Only names that the interpreter itself accepted as parameters get in here.
-        stub: types.FunctionType = eval(compile(source, "<arguments>", "eval"), {})  # noqa: S307
-        stub.__qualname__ = function.__qualname__
-        stub.__name__ = function.__name__
-        stub.__defaults__ = self.defaults
-        stub.__kwdefaults__ = self.kwdefaults
-        return stub
+        return ", ".join(head)
 
 
 def see_through(

@@ -209,7 +209,7 @@ class Uri:
         'https://example.org/2013/01.csv'
     """
 
-    __slots__ = ("_compute", "_constant", "_output", "_template", "_where")
+    __slots__ = ("_compute", "_output", "_template", "_where", "constant")
 
     def __init__(
         self,
@@ -218,17 +218,17 @@ class Uri:
         selection: Selection,
     ) -> None:
         self._where = f"the uri of {name_of(function)}"
-        self._constant: str | None = None
+        self.constant: str | None = None
         self._compute: Callable[[dict[str, object]], str] | None = None
         self._output = selection.output
         if uri is None:
-            self._constant = default_uri(function)
+            self.constant = default_uri(function)
         elif isinstance(uri, str):
             self._template = _Template(uri, self._where)
             self._template.check(selection, selection.binder)
             if not self._template.names:
-                self._constant = self._template.render({})
-                self._check(self._constant)
+                self.constant = self._template.render({})
+                self._check(self.constant)
         elif callable(uri):
             self._compute = uri
         else:
@@ -243,8 +243,8 @@ class Uri:
         Raises:
             OptionError: the uri is empty, is no str, or an argument in it has no fixed text.
         """
-        if self._constant is not None:
-            return self._constant
+        if self.constant is not None:
+            return self.constant
         if self._compute is None:
             return self._check(self._template.render(arguments))
         return self._check(

@@ -13,12 +13,13 @@ from xxhash import xxh3_128_digest
 from cachedeco.errors import KeyingError
 from cachedeco.keys.cycles import resolve
 from cachedeco.keys.dispatch import find_hasher
-from cachedeco.keys.names import is_static
-from cachedeco.keys.node import UnkeyableError, node_digest
+from cachedeco.keys.names import full_name, is_static
+from cachedeco.keys.node import UnkeyableError, class_digest, header, node_digest
 from cachedeco.keys.plain import CONTAINERS, LEAVES, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from cachedeco.keys.dispatch import Hasher
@@ -31,6 +32,32 @@ _WAYS_FOR_BOUND = (
     "make it a parameter of the function, which can be ignored (ignore=... or Annotated[..., NoKey])",
     "keep it in a global of the module: there what has no content counts by its class alone",
 )
+
+
+def walk(values: Mapping[str, object]) -> dict[str, bytes]:
+    """Return the digest of each of several values.
+
+    Args:
+        values: by the name that each has in an error.
+
+    Raises:
+        KeyingError: a part of a value cannot be part of a key.
+    """
+    walks = {name: Walk(name) for name in values}
+    digests = {name: walks[name].digest(value) for name, value in values.items()}
+    namesakes = _namesakes({kind for each in walks.values() for kind in each.kinds()})
+    if namesakes:
+        digests = {name: Walk(name, namesakes).digest(value) for name, value in values.items()}
+    return digests
+
+
+def _namesakes(kinds: set[type]) -> frozenset[type]:
+    """Return the classes that share a name with another one."""
+    by_name: dict[tuple[str, str], list[type]] = {}
+    for kind in kinds:
+        if not is_static(kind):
+            by_name.setdefault(full_name(kind), []).append(kind)
+    return frozenset(kind for group in by_name.values() if len(group) > 1 for kind in group)
 
 
 class Frame:
@@ -61,10 +88,12 @@ class Walk:
 
     Args:
         name: what the value is called in the paths of errors.
+        namesakes: classes that their name does not tell apart, but their code.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, namesakes: frozenset[type] = frozenset()) -> None:
         self._name = name
+        self._namesakes = namesakes
         self._stack: list[Frame] = []
         self._undigested: list[Frame] = []
         self._met: dict[int, bytes | Frame] = {}
@@ -95,6 +124,10 @@ class Walk:
         if not isinstance(found, bytes):
             raise TypeError(f"the walk over {self._name!r} ended without a digest")
         return found
+
+    def kinds(self) -> Iterable[type]:
+        """Return the classes whose instances were taken apart."""
+        return self._hashers
 
     def _visit(self, value: Any) -> bytes | int | None:
         """Return the digest of a value, or its number if it is being walked, or begin to walk it."""
@@ -158,7 +191,10 @@ class Walk:
             hasher = self._hashers.get(kind)
             if hasher is None:
                 hasher = self._hashers[kind] = find_hasher(kind)
-            return hasher(value)
+            node = hasher(value)
+            if kind in self._namesakes:
+                node.header = header("namesake", class_digest(kind), node.header)
+            return node  # noqa: TRY300 - what else fails is complained of below
         except KeyingError as error:
             # Of a function or a class: what it closes over has been digested by a walk of its own.
             raise KeyingError(str(error), path=f"{self._path()}.{error.path}") from error

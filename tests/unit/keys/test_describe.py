@@ -104,11 +104,6 @@ def test_of_secrets_there_is_the_digest_alone():
     assert described["x"]["value"] == 1
 
 
-def test_digests_that_are_known_are_not_computed_again():
-    """They are taken as they are."""
-    assert describe({"x": 1}, digests={"x": b"\0" * 16})["x"]["digest"] == "0" * 32
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [
