@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from cachedeco.errors import OptionError
 from cachedeco.keys import hints
-from cachedeco.keys.signature import Shape, name_of, see_through
+from cachedeco.keys.sentinels import Sentinels
+from cachedeco.keys.signature import Shape, name_of, names_given, see_through
 from cachedeco.record import MISSING
 
 TYPE_CHECKING = False
@@ -162,6 +163,7 @@ class _Plan:
         "removed",
         "revision",
         "secrets",
+        "sentinels",
         "unresolved",
     )
 
@@ -173,6 +175,7 @@ class _Plan:
     unresolved: dict[str, str | None]
     output_default: object
     as_they_are: bool
+    sentinels: Sentinels
 
 
 class Selection:
@@ -219,8 +222,8 @@ class Selection:
         elif callable(params):
             self._compute = params
         elif params is not None:
-            self._selected = _names("params", params, binder)
-        self.ignore = _names("ignore", ignore, binder)
+            self._selected = names_given("params", params, binder.function)
+        self.ignore = names_given("ignore", ignore, binder.function)
         self._plan = self._prepare()
 
     def __repr__(self) -> str:
@@ -256,6 +259,7 @@ class Selection:
         plan.secrets = frozenset(name for name, mark in marks.items() if mark.secret)
         plan.marked = tuple((name, mark) for name, mark in marks.items() if mark.replaces)
         plan.as_they_are = plan.names == binder_names and not (self._added or self._compute or plan.marked)
+        plan.sentinels = Sentinels({name: binder.default(name) for name in binder_names})
         plan.output_default = MISSING if self.output is None else binder.default(self.output)
         return plan
 
@@ -348,7 +352,7 @@ class Selection:
         """
         plan = self._current()
         if plan.as_they_are:
-            return arguments
+            return plan.sentinels.replaced(arguments)
         if self.output is not None and arguments[self.output] is not plan.output_default:
             function = name_of(self.binder.function)
             raise TypeError(f"{function} must not be passed {self.output!r}: its path is chosen by the cache")
@@ -364,7 +368,7 @@ class Selection:
                     del params[name]
                 else:
                     params[name] = stand_in
-        return params
+        return plan.sentinels.replaced(params)
 
     def _computed(
         self,
@@ -383,18 +387,3 @@ class Selection:
         for name in removed:
             params.pop(name, None)
         return params
-
-
-def _names(option: str, given: object, binder: Binder) -> tuple[str, ...]:
-    where = name_of(binder.function)
-    if isinstance(given, str):
-        raise OptionError(
-            f"{where}: {option} is the text {given!r}; write a tuple of names: {option}=({given!r},)"
-        )
-    if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
-        raise OptionError(f"{where}: {option} is a {type(given).__qualname__}; write a tuple of names")
-    names = tuple(given)
-    for name in names:
-        if not isinstance(name, str):
-            raise OptionError(f"{where}: {option} contains {name!r}; write the names of parameters, as str")
-    return names

@@ -14,6 +14,7 @@ from math import isfinite
 from cachedeco.keys import fingerprint
 from cachedeco.keys.content import Content, Contents
 from cachedeco.keys.markers import KeyedBy
+from cachedeco.keys.sentinels import LeftAtDefault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def type_name(value: object) -> str:
         return value.kind
     if isinstance(value, Contents):
         return f"{type(value.parts).__name__} of files"
-    if isinstance(value, KeyedBy):
+    if isinstance(value, (KeyedBy, LeftAtDefault)):
         value = value.value
     kind = type(value)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
@@ -215,7 +216,7 @@ def _show_other(value: Any, kind: type, depth: int) -> str:
         text = f"{value.path} ({'absent' if value.kind == 'absent' else f'{value.size} bytes'})"
     elif kind is Contents:
         text = _show(value.parts, depth)
-    elif kind is KeyedBy:
+    elif kind in {KeyedBy, LeftAtDefault}:
         text = _show(value.value, depth)
     elif kind.__name__ in _STANDARD_REPR.get(library, ()):
         text = repr(value)

@@ -207,6 +207,8 @@ class Marks:
 
 def _same(value: object, other: object, name: str) -> bool:
     """Say whether two values have one digest; ``==`` would take True for 1, also deep inside of tuples."""
+    if value is other:
+        return True
     if type(value) is not type(other):
         return False
     from cachedeco.keys import fingerprint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Iterable, Mapping
 
 from cachedeco.errors import OptionError
 
@@ -26,6 +27,31 @@ def name_of(function: object) -> str:
     qualname = getattr(function, "__qualname__", None) or f"<{type(function).__qualname__}>"
     module = getattr(function, "__module__", None)
     return f"{module}.{qualname}" if module else qualname
+
+
+def names_given(option: str, given: object, function: Callable[..., object]) -> tuple[str, ...]:
+    """Return the names of parameters that an option lists.
+
+    Args:
+        option: its name.
+        given: what it was given.
+        function: whose parameters they are, for messages.
+
+    Raises:
+        OptionError: they are not several str.
+    """
+    where = name_of(function)
+    if isinstance(given, str):
+        raise OptionError(
+            f"{where}: {option} is the text {given!r}; write a tuple of names: {option}=({given!r},)"
+        )
+    if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
+        raise OptionError(f"{where}: {option} is a {type(given).__qualname__}; write a tuple of names")
+    names = tuple(given)
+    for name in names:
+        if not isinstance(name, str):
+            raise OptionError(f"{where}: {option} contains {name!r}; write the names of parameters, as str")
+    return names
 
 
 class Shape:

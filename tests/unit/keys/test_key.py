@@ -147,3 +147,31 @@ def test_the_encoding_has_not_changed():
         == "da7ac6afabc9d8cc3b5c7853a55e59c5"
     )
     assert make_key("py://m/f", {"x": range(3), "y": "two"}).hex() == "a33c7e187e7cbc3ba6e76ef34b86dc59"
+
+
+def _redefined(factor):
+    """A class that is called like all others made here, as after a cell of a notebook was run again."""
+    names = {"__name__": __name__}
+    exec(f"class Model:\n    def apply(self, x):\n        return x * {factor}\n", names)
+    return names["Model"]
+
+
+def test_classes_of_one_name_cannot_change_places():
+    """Where two classes of a name meet in a call, their code tells whose instance is where."""
+    one, other, same = _redefined(1), _redefined(2), _redefined(1)
+    calls = [
+        {"a": one(), "b": other()},
+        {"a": other(), "b": one()},
+        {"a": [one(), other()], "b": 1},
+        {"a": [other(), one()], "b": 1},
+        {"a": {1: one(), 2: {"x": other()}}, "b": 1},
+        {"a": {1: other(), 2: {"x": one()}}, "b": 1},
+    ]
+    assert len({make_key("u", params) for params in calls}) == len(calls)
+    assert make_key("u", {"a": one(), "b": other()}) == make_key("u", {"a": same(), "b": other()})
+    assert fingerprint.digest([one(), other()]) != fingerprint.digest([other(), one()])
+
+
+def test_class_of_which_there_is_one_in_a_call_is_known_by_its_name():
+    """Its code counts as code: running a cell again does not change the key."""
+    assert make_key("u", {"a": _redefined(1)(), "b": 1}) == make_key("u", {"a": _redefined(2)(), "b": 1})
