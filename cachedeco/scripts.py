@@ -95,7 +95,8 @@ def script_of(named: Any) -> Mapping[str, object] | None:
         if isinstance(found, dict) and found.get("__name__") in MAIN:
             return found
     own = sys.modules["__main__"]
-    return vars(own) if find_by_name("__main__", named.__qualname__) is named else None
+    name = getattr(named, "__qualname__", named.__name__)  # type variables have no qualified name
+    return vars(own) if find_by_name("__main__", name) is named else None
 
 
 def find_by_name(module: str, qualname: str) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import re
 from array import array
 from types import MappingProxyType
 
@@ -42,7 +44,8 @@ def _mapping(value: dict[Any, Any]) -> Node:
 
 
 def _proxy(value: MappingProxyType[Any, Any]) -> Node:
-    return Node(header("mappingproxy"), (dict(value),), label=lambda _: "")
+    # What is behind a proxy need not be a dict, and nothing else gives it away.
+    return Node(header("mappingproxy"), gc.get_referents(value), label=lambda _: "")
 
 
 def _keys_view(value: Any) -> Node:
@@ -68,6 +71,8 @@ def _bytearray(value: bytearray) -> Node:
 
 
 def _memoryview(value: memoryview) -> Node:
+    if _ADDRESSES.intersection(re.sub(":[^:]*:", "", value.format)):
+        raise UnkeyableError("it shows the addresses of objects, which say nothing of their content")
     content = value if value.c_contiguous else value.tobytes()
     shape = None if value.shape is None else tuple(value.shape)
     return Node(
@@ -88,14 +93,17 @@ def _slice(value: slice) -> Node:
 
 def _range(value: range) -> Node:
     # Ranges are equal if they yield the same numbers: an end or a step that makes no difference is left out.
-    facts = (value.start if value else None, value.step if len(value) > 1 else None)
-    return Node(header("range", len(value), *facts))
+    # Not len(value), which cannot be larger than a machine word.
+    length = max(0, (value.stop - value.start + value.step - (1 if value.step > 0 else -1)) // value.step)
+    facts = (value.start if length else None, value.step if length > 1 else None)
+    return Node(header("range", length, *facts))
 
 
 def _bare_object(_value: object) -> Node:
     raise UnkeyableError("object() has nothing but its identity, which ends with the process")
 
 
+_ADDRESSES = frozenset("OPX&")  # in the format of a view, outside of names
 _SLICE = (".start", ".stop", ".step")
 _HASHERS: dict[type, Callable[[Any], Node]] = {
     list: _sequence,

@@ -18,6 +18,8 @@ def _deque(value: deque[Any]) -> Node:
 
 
 def _ordered(value: OrderedDict[Any, Any]) -> Node:
+    if vars(value):
+        return _with_attributes("OrderedDict", OrderedDict(value), vars(value))
     parts = [part for pair in value.items() for part in pair]
     return Node(header("OrderedDict", len(value)), parts, label=keys_label(list(value)))
 
@@ -30,11 +32,22 @@ def _default(value: defaultdict[Any, Any]) -> Node:
 
 
 def _counter(value: Counter[Any]) -> Node:
+    if vars(value):
+        return _with_attributes("Counter", Counter(value), vars(value))
     return mapping_node(header("Counter", len(value)), value)
 
 
 def _chain(value: ChainMap[Any, Any]) -> Node:
+    if len(vars(value)) > 1:
+        attributes = {name: part for name, part in vars(value).items() if name != "maps"}
+        return _with_attributes("ChainMap", ChainMap(*value.maps), attributes)
     return Node(header("ChainMap", len(value.maps)), tuple(value.maps), label=lambda index: f".maps[{index}]")
+
+
+def _with_attributes(tag: str, bare: object, attributes: dict[str, Any]) -> Node:
+    """Take a container apart that somebody has given attributes, as these classes allow."""
+    labels = ("", ".__dict__")
+    return Node(header(f"{tag} with attributes"), (bare, dict(attributes)), label=lambda index: labels[index])
 
 
 _HASHERS: dict[type, Callable[[Any], Node]] = {

@@ -20,10 +20,10 @@ _NEW_OBJECT = copyreg.__newobj__  # type: ignore[attr-defined]
 _only_strings = frozenset({str}).issuperset
 _LENGTHS = range(2, 7)  # of what __reduce__ may return
 
-# The values of these are complete without the attributes that a subclass may have added, and so is their
-# reduction: those attributes have to be looked for.
+# The values of classes of these modules are complete without the attributes that a subclass may have added, and
+# so is their reduction: those attributes have to be looked for.
 _VALUE_CLASSES = frozenset(
-    {"_decimal", "builtins", "datetime", "decimal", "fractions", "pathlib", "zoneinfo"}
+    "_decimal _random array builtins collections datetime decimal fractions ipaddress pathlib random zoneinfo".split()
 )
 
 # Attributes that are no state: a hash that differs from process to process, and fills when it is asked for.
@@ -81,8 +81,12 @@ def take_apart(value: Any, tag: tuple[Any, ...] | None = None) -> Node:
     state, items, pairs, setter, *_ = (*rest, None, None, None, None)
     parts = _Parts()
     _add_maker(parts, kind, maker, arguments, value)
-    if state is None and _is_silent(kind):
-        state = object.__getstate__(value)
+    if _is_silent(kind):
+        own = object.__getstate__(value)
+        if state is None:
+            state = own
+        elif not _are_attributes(state):
+            parts.add(".__dict__", own)
     _add_state(parts, state)
     if items is not None:
         parts.add("", list(items))
@@ -157,8 +161,8 @@ def _reducer(kind: type) -> type:
 
 
 def _is_silent(kind: type) -> bool:
-    reducer = _reducer(kind)
-    return reducer is not kind and reducer is not object and _root(reducer) in _VALUE_CLASSES
+    base = _root(_reducer(kind))
+    return base in _VALUE_CLASSES and base != _root(kind) and _reducer(kind) is not object
 
 
 def _root(kind: type) -> str:

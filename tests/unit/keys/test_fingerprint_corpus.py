@@ -6,9 +6,12 @@ from __future__ import annotations
 # ruff: noqa: DTZ001, FLY002, FURB157, FURB167, PIE796, PLC3002, S311 - another way to the same value is the point
 import array
 import copy
+import ctypes
 import datetime as dt
 import enum
 import functools
+import io
+import ipaddress
 import itertools
 import operator
 import pathlib
@@ -90,6 +93,41 @@ class Unique(set):
     pass
 
 
+class Dice(random.Random):
+    pass
+
+
+class Tally(Counter):
+    pass
+
+
+class Host(ipaddress.IPv4Address):
+    pass
+
+
+class Ratio(float):
+    pass
+
+
+class Base:
+    __slots__ = ("x",)
+
+    def __init__(self, x):
+        self.x = x
+
+
+class Derived(Base):
+    __slots__ = ("y",)
+
+    def __init__(self, x, y):
+        super().__init__(x)
+        self.y = y
+
+
+T = typing.TypeVar("T")
+U = typing.TypeVar("U", bound=int)
+
+
 class Moment(dt.datetime):
     pass
 
@@ -120,6 +158,34 @@ class Bag:
 def with_attribute(value, attribute):
     value.attribute = attribute
     return value
+
+
+def read_one(stream):
+    stream.read(1)
+    return stream
+
+
+def advanced(iterator):
+    next(iterator)
+    return iterator
+
+
+def drawn_in_pairs(generator, times):
+    """The numbers come in pairs, of which the second waits."""
+    for _ in range(times):
+        generator.gauss()
+    return generator
+
+
+def noted(error):
+    error.add_note("a")
+    return error
+
+
+def asked(network):
+    assert network.broadcast_address
+    assert network.num_addresses
+    return network
 
 
 def nan(payload):
@@ -215,6 +281,29 @@ ALL_DIFFERENT = [
     ("a named tuple is known by its name", [Point(1, 2), Point(2, 1), Place(1, 2), Pair(1, 2)]),
     ("a partial has a function, arguments and keywords", [partial_of(), partial_of("1"), partial_of(base=2), partial_of("1", base=2), functools.partial(float), int]),
     ("an attribute of a partial counts", [partial_of(), with_attribute(partial_of(), 1)]),
+    ("attributes of the containers of collections count", [OrderedDict(a=1), with_attribute(OrderedDict(a=1), 1), with_attribute(OrderedDict(a=1), 2)]),
+    ("attributes of the containers of collections count", [Counter(a=1), with_attribute(Counter(a=1), 1), with_attribute(Counter(a=1), 2), with_attribute(Counter(a=2), 1)]),
+    ("attributes of the containers of collections count", [ChainMap({"a": 1}), with_attribute(ChainMap({"a": 1}), 1), with_attribute(ChainMap({"a": 2}), 1)]),
+    ("attributes that the reduction of a standard class leaves out count", [Dice(1), with_attribute(Dice(1), 1), with_attribute(Dice(1), 2), Dice(2)]),
+    ("attributes that the reduction of a standard class leaves out count", [Tally(a=1), with_attribute(Tally(a=1), 1), with_attribute(Tally(a=1), 2)]),
+    ("attributes that the reduction of a standard class leaves out count", [Host("1.2.3.4"), with_attribute(Host("1.2.3.4"), 1), Host("1.2.3.5"), ipaddress.ip_address("1.2.3.4")]),
+    ("numbers of one's own keep sign, payload and attributes", [Ratio(0.0), Ratio(-0.0), Ratio(nan(0)), Ratio(nan(1)), with_attribute(Ratio(0.0), 1)]),
+    ("slots of a base count", [Base(1), Base(2), Derived(1, 1), Derived(1, 2), Derived(2, 1)]),
+    ("a proxy has what is behind it", [types.MappingProxyType({"a": 1}), types.MappingProxyType(OrderedDict(a=1)), types.MappingProxyType(defaultdict(list, a=1)), types.MappingProxyType(Table(a=1)), {"a": 1}]),
+    ("a proxy keeps the order of what is behind it", [types.MappingProxyType(OrderedDict(a=1, b=2)), types.MappingProxyType(OrderedDict(b=2, a=1))]),
+    ("ranges may be longer than a machine word", [range(2**70), range(2**70 + 1), range(0, 2**70, 2), range(2**70, 0, -1)]),
+    ("type variables are known by name and module", [T, U, typing.List[T], typing.List[U], typing.Generic[T]]),  # noqa: UP006 - is meant
+    ("a literal has typed values", [typing.Literal[1], typing.Literal[True], typing.Literal["1"], typing.Literal[b"1"], typing.Literal[1, 2], typing.Literal[2, 1]]),
+    ("an address has a scope and a prefix", [ipaddress.ip_address("fe80::1"), ipaddress.ip_address("fe80::1%a"), ipaddress.ip_address("fe80::1%b"), ipaddress.ip_interface("1.2.3.4/24"), ipaddress.ip_interface("1.2.3.4/25"), ipaddress.ip_network("1.2.3.0/24")]),
+    ("structures of C have a type and bytes", [ctypes.c_int(1), ctypes.c_int(2), ctypes.c_short(1), (ctypes.c_int * 2)(1, 2), (ctypes.c_int * 2)(1, 3), ctypes.c_double(0.0), ctypes.c_double(-0.0)]),
+    ("text and bytes in memory have a position", [io.StringIO("ab"), io.StringIO("ac"), read_one(io.StringIO("ab")), io.BytesIO(b"ab"), read_one(io.BytesIO(b"ab"))]),
+    ("an iterator has a position", [iter([1, 2]), iter([1, 3]), iter((1, 2)), advanced(iter([1, 2]))]),
+    ("the second of a pair of normal numbers is in the state of a generator", [drawn_in_pairs(random.Random(1), times) for times in range(4)]),
+    ("exceptions have attributes and notes", [ValueError("a"), with_attribute(ValueError("a"), 1), noted(ValueError("a")), OSError(1, "a"), OSError(1, "a", "file"), ExceptionGroup("a", [ValueError(1)]), ExceptionGroup("a", [ValueError(2)])]),
+    ("views of memory of another shape or item differ", [memoryview(np.arange(6, dtype="i4").reshape(2, 3)), memoryview(np.arange(6, dtype="i4").reshape(3, 2)), memoryview(np.arange(6, dtype="u4").reshape(2, 3)), memoryview(np.arange(6, dtype="i4").reshape(2, 3).T)]),
+    ("arrays and scalars of numpy differ", [np.float64(1), np.array(1.0), np.array([1.0]), np.array([[1.0]]), np.float32(1), np.longdouble(1), np.ma.array([1.0])]),
+    ("zero has a sign in arrays", [np.array([0j]), np.array([complex(-0.0, 0)]), np.array([complex(0, -0.0)])]),
+    ("a NaN in an array is told from another by its bits", [np.array([nan(0)]), np.array([nan(1)]), np.array([-nan(0)])]),
     ("the length limit of a deque counts", [deque([1]), deque([1], 1), deque([1], 2), deque([2])]),
     ("order counts in an OrderedDict", [OrderedDict(a=1, b=2), OrderedDict(b=2, a=1)]),
     ("the factory of a defaultdict counts", [defaultdict(list), defaultdict(set), defaultdict(None), defaultdict(list, a=1)]),
@@ -258,6 +347,8 @@ ALL_EQUAL = [
     ("a NaN in a list", [[nan(0)], [float("nan")]]),
     ("a NaN in a set", [{nan(0)}, {float("nan")}]),
     ("equal ranges", [range(0), range(5, 5), range(2, 1), range(0, -1, 3)]),
+    ("equal ranges", [range(2**70), range(0, 2**70, 1)]),
+    ("equal ranges", [range(0, 2**71, 2), range(0, 2**71 - 1, 2)]),
     ("equal ranges", [range(1), range(0, 1, 5), range(0, -1, -1)]),
     ("equal ranges", [range(0, 4, 3), range(0, 5, 3), range(0, 6, 3)]),
     ("aliases of an enum member", [Color.RED, Color.CRIMSON, Color(1), Color["RED"]]),
@@ -277,6 +368,10 @@ ALL_EQUAL = [
     ("history of a counter", [Counter("aab"), Counter("baa"), Counter({"b": 1, "a": 2})]),
     ("order of a defaultdict", [defaultdict(list, a=1, b=2), defaultdict(list, b=2, a=1)]),
     ("order of a proxied dict", [types.MappingProxyType({"a": 1, "b": 2}), types.MappingProxyType({"b": 2, "a": 1})]),
+    ("order of a counter with an attribute", [with_attribute(Counter(a=1, b=2), 1), with_attribute(Counter(b=2, a=1), 1)]),
+    ("order of a counter subclass", [Tally(a=1, b=2), Tally(b=2, a=1)]),
+    ("what a network has worked out about itself", [ipaddress.ip_network("1.2.3.0/24"), asked(ipaddress.ip_network("1.2.3.0/24"))]),
+    ("memory in whatever strides", [memoryview(np.arange(6).reshape(2, 3).T), memoryview(np.ascontiguousarray(np.arange(6).reshape(2, 3).T))]),
     ("order of a dict subclass", [Table(a=1, b=2), Table(b=2, a=1)]),
     ("order of attributes", [Bag(a=1, b=2), Bag(b=2, a=1)]),
     ("order of a set subclass", [Unique([1, 2, 100]), Unique([100, 2, 1])]),

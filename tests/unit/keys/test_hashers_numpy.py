@@ -253,3 +253,11 @@ def test_text_arrays_agree_with_their_copies(texts):
     """Arrays of text of variable width are compared by their text."""
     array = np.array(texts, np.dtypes.StringDType())
     assert fingerprint(array) == fingerprint(np.array(list(texts), np.dtypes.StringDType()))
+
+
+@pytest.mark.parametrize("dtype", [object, [("a", object)]], ids=["objects", "field of objects"])
+def test_view_of_addresses_is_refused(dtype):
+    """The bytes of a view of objects are addresses, which stay when the objects change."""
+    with pytest.raises(KeyingError, match="addresses"):
+        fingerprint(memoryview(np.zeros(1, dtype)))
+    fingerprint(memoryview(np.zeros(1, [("OPX&", "i4")])))

@@ -1,8 +1,7 @@
-"""Fingerprints of values of libraries that may not be there: polars, xarray, torch, attrs, pydantic."""
+"""Fingerprints of values of libraries that are optional: polars, xarray, attrs, pydantic."""
 
 from __future__ import annotations
 
-import copy
 import datetime as dt
 from decimal import Decimal
 
@@ -10,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cachedeco.errors import KeyingError
 from cachedeco.keys.fingerprint import fingerprint
 
 
@@ -98,55 +96,6 @@ def test_xarray():
     assert all_differ(values)
     stacked = array.stack(z=("x", "y"))  # noqa: PD013 - it is no frame
     assert fingerprint(stacked) == fingerprint(stacked.copy(deep=True))
-
-
-def test_torch():
-    """Tensors in main memory are compared by content, dtype and shape, not by layout in memory."""
-    torch = pytest.importorskip("torch")
-    tensor = torch.arange(6, dtype=torch.float32).reshape(2, 3)
-    assert fingerprint(tensor) == fingerprint(tensor.clone()) == fingerprint(tensor.T.contiguous().T)
-    longer = torch.cat([tensor, tensor])
-    assert fingerprint(longer[2:]) == fingerprint(longer[:2]) == fingerprint(tensor)
-    ones = torch.ones(2)
-    assert fingerprint(ones[:1].expand(2)) == fingerprint(ones)
-    noted = torch.ones(2)
-    noted.note = "a"
-    with_gradient = torch.ones(2, requires_grad=True)
-    with_gradient.sum().backward()
-    values = [
-        ones,
-        torch.ones(2, dtype=torch.bfloat16),
-        torch.ones(2, dtype=torch.float16),
-        torch.ones(2, 1),
-        torch.zeros(2),
-        -torch.zeros(2),
-        torch.ones(2, requires_grad=True),
-        with_gradient,
-        torch.nn.Parameter(torch.ones(2)),
-        noted,
-        torch.ones(2).to_sparse(),
-        torch.empty(0),
-        ones.numpy(),
-    ]
-    assert all_differ(values)
-    complex_ = torch.tensor([1 + 2j])
-    assert fingerprint(complex_.conj()) == fingerprint(torch.tensor([1 - 2j]))
-    assert fingerprint(complex_.conj().imag) == fingerprint(torch.tensor([-2.0]))
-    with pytest.raises(KeyingError, match="meta"):
-        fingerprint(torch.ones(2, device="meta"))
-
-
-def test_torch_modules_and_generators():
-    """Modules are compared by their parameters, generators by their state."""
-    torch = pytest.importorskip("torch")
-    module = torch.nn.Linear(2, 2)
-    assert fingerprint(module) == fingerprint(copy.deepcopy(module))
-    assert fingerprint(module) != fingerprint(torch.nn.Linear(2, 2))
-    generators = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
-    assert fingerprint(generators[0]) == fingerprint(generators[1]) != fingerprint(generators[2])
-    torch.rand(1, generator=generators[0])
-    assert fingerprint(generators[0]) != fingerprint(generators[1])
-    assert all_differ([torch.float32, torch.float64, torch.device("cpu"), torch.Size([1]), torch.strided])
 
 
 def test_attrs():
