@@ -6,6 +6,8 @@ import functools
 import threading
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
+from cachedeco.keys import closure, code_origin
+from cachedeco.keys.code_watch import EMPTY, contents
 from cachedeco.keys.names import is_static
 from cachedeco.keys.node import Node, class_digest, class_tag, header, names_label
 
@@ -30,14 +32,15 @@ class _Active(threading.local):
 _active = _Active()
 
 
-def _by_code(tag: str, value: Any, digest_code: Callable[[Any], bytes]) -> Node:
+def _by_code(tag: str, value: Any, digest_code: Callable[[Any], bytes], bound: dict[str, Any]) -> Node:
     active = _active.values
     for distance, outer in enumerate(reversed(active)):
         if outer is value:
             return Node(header(f"{tag} within itself", distance))
     active.append(value)
     try:
-        return Node(header(tag, bytes(digest_code(value))))
+        head = header(tag, bytes(digest_code(value)))
+        return Node(head, list(bound.values()), label=names_label(list(bound)))
     finally:
         active.pop()
 
@@ -45,13 +48,39 @@ def _by_code(tag: str, value: Any, digest_code: Callable[[Any], bytes]) -> Node:
 def _function(value: FunctionType) -> Node:
     from cachedeco.keys.code import function_digest
 
-    return _by_code("function", value, function_digest)
+    return _by_code("function", value, function_digest, _bound(value))
+
+
+def _bound(function: FunctionType) -> dict[str, Any]:
+    """Return what a function has been given besides its code, of which all has to have content.
+
+    The digest of its code covers it as far as there is content. That is enough for the globals of code, and for
+    what a library's decorators keep; here a connection could be exchanged for another one.
+    """
+    bound = {name: contents(cell) for name, cell in closure.cells_of(function)}
+    defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    bound |= {f"__defaults__[{index}]": default for index, default in enumerate(defaults)}
+    if not bound or code_origin.of_function(function)[0] != "user":
+        return {}
+    from cachedeco.keys.code_graph import active
+
+    if getattr(active, "graph", None) is not None:
+        return {}
+    return {
+        name: value
+        for name, value in bound.items()
+        if value is not EMPTY and value is not function and type(value) is not object and not _is_code(value)
+    }
+
+
+def _is_code(value: object) -> bool:
+    return closure.is_code(value) and not isinstance(value, FunctionType)
 
 
 def _class(value: type) -> Node:
     if is_static(value):
         return Node(header("class by name", class_tag(value)))
-    return _by_code("class", value, class_digest)
+    return _by_code("class", value, class_digest, {})
 
 
 def _builtin_function(value: Any) -> Node:

@@ -388,6 +388,63 @@ def test_error_inside_a_function_has_the_whole_path(monkeypatch):
     assert caught.value.path == "callbacks[0].function.lock"
 
 
+def closing_over(value):
+    def function():
+        return value
+
+    return function
+
+
+def with_default(value):
+    return lambda value=value: value
+
+
+@pytest.mark.parametrize("make", [closing_over, with_default])
+@pytest.mark.parametrize(
+    "place",
+    [lambda value: value, lambda value: [value], closing_over, lambda value: functools.partial(print, value)],
+    ids=["itself", "in a list", "in another function", "in a partial"],
+)
+def test_function_with_something_bound_that_has_no_content(make, place):
+    """It is refused: a connection could be exchanged for another one, and the code would be the same."""
+    with pytest.raises(KeyingError, match="lock") as caught:
+        digest(make(place(threading.Lock())), "callback")
+    assert caught.value.path.startswith(("callback.value", "callback.__defaults__[0]"))
+
+
+def test_function_with_a_bare_object_bound():
+    """A sentinel stands for nothing but itself."""
+    assert fingerprint(with_default(object())) == fingerprint(with_default(object()))
+    assert fingerprint(closing_over(object())) != fingerprint(closing_over(1))
+
+
+@pytest.mark.parametrize("make", [closing_over, with_default])
+def test_what_is_bound_counts(make):
+    """By content, through any number of functions."""
+    values = [1, 2, True, [1], {1}, dt.date(2020, 1, 1), len, closing_over(1), closing_over(2)]
+    assert len({fingerprint(make(value)) for value in values}) == len(values)
+    assert fingerprint(make([1])) == fingerprint(make([1]))
+
+
+def test_function_that_calls_itself():
+    """A closure in which the function is found again ends."""
+
+    def make(start):
+        def count(n):
+            return start if n == 0 else count(n - 1)
+
+        def even(n):
+            return start if n == 0 else odd(n - 1)
+
+        def odd(n):
+            return even(n - 1)
+
+        return count, even, odd
+
+    assert list(map(fingerprint, make(1))) == list(map(fingerprint, make(1)))
+    assert len({*map(fingerprint, make(1)), *map(fingerprint, make(2))}) == 6
+
+
 def test_classes_made_by_a_function_differ_by_their_code(monkeypatch):
     """Each call makes another class of the same name, so instances are told apart by the class's code."""
     from cachedeco.keys import code
