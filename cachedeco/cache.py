@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from cachedeco.calls.options import DURABILITIES, one_of
 from cachedeco.changing import Changing
 from cachedeco.errors import OptionError
 from cachedeco.location import folder_of
@@ -40,11 +41,13 @@ class Cache(Making, Changing):
             computes and stores nothing, ``"raise-on-miss"`` raises a `MissError`.
         memory: how many bytes of small results this process remembers, so that the same call again reads nothing
             from the disk; changes by other processes are seen all the same. 0 for none.
+        durability: of results whose function does not say otherwise, see `cached`.
 
     Attributes:
         path: absolute path of the folder.
         mode: as given.
         memory: as given.
+        durability: as given.
 
     Raises:
         OptionError: both paths are given, or one has a wrong type.
@@ -67,13 +70,15 @@ class Cache(Making, Changing):
         *,
         mode: str = "read-write",
         memory: int = MEMORY_LIMIT,
+        durability: str = "process",
     ) -> None:
         if mode not in MODES:
             raise OptionError(f"Cache(mode={mode!r}): it is one of {', '.join(map(repr, MODES))}")
         self.path = folder_of(path, pkg)
         self.mode = mode
         self.memory = _checked_memory(memory)
-        self.store = Store(self.path, mode, memory)
+        self.durability = one_of("durability", durability, DURABILITIES)
+        self.store = Store(self.path, mode, memory, durability)
 
     def __repr__(self) -> str:
         return f"Cache({self.path!r})"
@@ -86,8 +91,8 @@ class Cache(Making, Changing):
         """A cache is true, also an empty one."""
         return True
 
-    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[str, str, int]]:
-        return _opened, (self.path, self.mode, self.memory)
+    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[str, str, int, str]]:
+        return _opened, (self.path, self.mode, self.memory, self.durability)
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +103,24 @@ class Cache(Making, Changing):
     def close(self) -> None:
         """Close the connections to the registry. Using the cache again opens new ones."""
         self.store.close()
+
+    def rebuild(self) -> int:
+        """Make the registry anew, from the manifests beside the values and what can be read of the old one.
+
+        A registry that is lost, or that SQLite calls damaged, is rebuilt by itself. This is for one that is worse than
+        SQLite can see. The old one is set aside inside the cache folder and not deleted. What others are computing
+        goes on.
+
+        Returns:
+            How many items the new registry has.
+
+        Raises:
+            RegistryError: it belongs to another program or to a newer version, or there is no place for a new one.
+            OptionError: the cache has ``mode="read-only"``.
+        """
+        self._check_writable("rebuild")
+        self.close()
+        return self.store.pool.database.rebuild()
 
     def failed(self, where: Callable[[CacheItem], object] | None = None) -> list[CacheItem]:
         """The items that failed and that no later version has made up for, the oldest first.
@@ -122,8 +145,8 @@ class Cache(Making, Changing):
         return retry_failed(self.store, where)
 
 
-def _opened(path: str, mode: str, memory: int) -> Cache:
-    return Cache(path, mode=mode, memory=memory)
+def _opened(path: str, mode: str, memory: int, durability: str = "process") -> Cache:
+    return Cache(path, mode=mode, memory=memory, durability=durability)
 
 
 def _checked_memory(memory: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cachedeco import log
+from cachedeco import log, manifests
 from cachedeco.errors import OptionError
 from cachedeco.files.intake import remove as remove_folder
 from cachedeco.registry import changes
@@ -48,6 +48,9 @@ def remove(
     if not keep_record and not disk:
         raise OptionError("remove(keep_record=False) needs disk=True: bytes without a record are lost")
     removed = set(changes.trash(store.pool, [each.id for each in records], unowned_writes=unowned_writes))
+    for record in records:
+        if record.id in removed:
+            manifests.drop(store, record.key, [(record.version, record.token)])
     if disk:
         gone = removed | {each.id for each in records if each.status in {Status.TRASH, Status.DELETED}}
         # The rows first: a crash in between leaves bytes that nobody takes for a result.
@@ -62,7 +65,10 @@ def remove(
 
 def restore(store: Store, record: Record) -> bool:
     """Bring an item back from the trash; False when it is not there."""
-    return changes.restore(store.pool, record.id)
+    done = changes.restore(store.pool, record.id)
+    if done:
+        manifests.keep(store, [record.id])
+    return done
 
 
 def update(store: Store, records: Sequence[Record], fields: Mapping[str, Any]) -> None:
@@ -89,6 +95,7 @@ def update(store: Store, records: Sequence[Record], fields: Mapping[str, Any]) -
         ext=(checked_name(extension(fields["ext"]), "ext"),) if "ext" in fields else (),
     )
     changes.describe(store.pool, [each.id for each in records], said)
+    manifests.keep(store, [each.id for each in records])
     log.info("updated %d items of %s", len(records), store.folder)
 
 

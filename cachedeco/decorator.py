@@ -54,6 +54,8 @@ def cached(
     on_store_error: str = "warn",
     store_args: bool = False,
     env: Iterable[str] = (),
+    durability: str | None = None,
+    verify: str = "size",
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 
 
@@ -80,6 +82,8 @@ def cached(
     on_store_error: str = "warn",
     store_args: bool = False,
     env: Iterable[str] = (),
+    durability: str | None = None,
+    verify: str = "size",
 ) -> Any:
     """Keep the results of a function on disk: compute each once, load it ever after.
 
@@ -123,6 +127,11 @@ def cached(
             returned with a warning.
         store_args: keep the arguments of each call, so that `Cache.retry_failed` can make it again.
         env: names of environment variables whose values are part of the key.
+        durability: ``"full"`` waits until the result is on the disk, so that a power cut does not lose it;
+            ``"process"`` survives the end of the process. After a power cut results may be missing, never wrong.
+            Default: that of the cache.
+        verify: when the digest of a stored file is checked: with ``"size"`` if its size, times or inode have changed or
+            the machine has started anew, with ``"digest"`` at every hit.
 
     Raises:
         OptionError: an option names what does not exist, or contradicts another one.
@@ -161,6 +170,8 @@ def cached(
         on_store_error=on_store_error,
         store_args=store_args,
         env=env,
+        durability=durability,
+        verify=verify,
     )
     home = cache if cache is None or isinstance(cache, Cache) else Cache(cache)
 

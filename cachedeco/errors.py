@@ -106,6 +106,16 @@ class RegistryUnavailableError(RegistryError):
     """The registry cannot be opened, read or written just now: disk full, no permission, damaged, locked."""
 
 
+class RegistryDamagedError(RegistryUnavailableError):
+    """What is in the registry file is not what was written there, and it could not be rebuilt.
+
+    Attributes:
+        file: device and inode of that file.
+    """
+
+    file: tuple[int, int] | None = None
+
+
 class StoreError(CachedecoError, OSError):
     """A computed value could not be stored.
 

@@ -86,9 +86,9 @@ def is_ours(record: Record) -> bool:
     return bytes.fromhex(record.token) in _held
 
 
-def commit(store: Store, record: Record, size: int, digest: bytes) -> bool:
+def commit(store: Store, record: Record, size: int, digest: bytes, signature: bytes) -> bool:
     """Mark a claim READY; False when it is no longer ours."""
-    stored = Bytes(form="file", size=size, digest=digest, filename=record.filename)
+    stored = Bytes(form="file", size=size, digest=digest, signature=signature, filename=record.filename)
     done = is_ours(record) and store.claims.commit(
         _claim_of(record), stored, [], duration=_since(record.created), attempts=0
     )
@@ -163,7 +163,7 @@ def _wait(store: Store, key: bytes, first: Running) -> None:
 
 
 def _claim_of(record: Record) -> Claim:
-    return Claim(record.id, record.version, bytes.fromhex(record.token))
+    return Claim(record.id, record.version, bytes.fromhex(record.token), bytes.fromhex(record.key))
 
 
 def _since(created: int) -> int:

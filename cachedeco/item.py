@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 
+from xxhash import xxh3_128_digest
+
 from cachedeco.calls.outputs import read_names
-from cachedeco.errors import OptionError, StatusError
+from cachedeco.errors import OptionError, RegistryUnavailableError, StatusError
+from cachedeco.files.check import examine
 from cachedeco.files.staging import size_in
 from cachedeco.status import Status
 from cachedeco.values import table
+from cachedeco.values.contract import DamagedError
 from cachedeco.values.stream import read
 
 TYPE_CHECKING = False
@@ -192,11 +197,29 @@ class CacheItem:
         return Path(self._folder(), "" if record.form == "files" else record.filename)
 
     def intact(self) -> bool:
-        """Whether its value or file is there, in the size that was recorded."""
+        """Whether its value or file is there, and is what was recorded.
+
+        A file is read only if something has touched it since it was read last.
+        """
         record = self._record
-        if record.form is None:
+        if record.form is None or record.size is None:
             return False
-        return record.filename is None or self._size_now() == record.size
+        digest = None if record.digest is None else bytes.fromhex(record.digest)
+        if record.filename is None:
+            data = self._store.items.inline(record.id)
+            return data is not None and (digest is None or xxh3_128_digest(data) == digest)
+        token = bytes.fromhex(record.token)
+        known = self._store.checked.get(token, record.signature)
+        try:
+            found = examine(str(self.path), record.size, digest, known)
+        except OSError:
+            return False
+        if found is not None and found != known:
+            self._store.checked[token] = found
+            if self._store.mode != "read-only":
+                with contextlib.suppress(RegistryUnavailableError):
+                    self._store.claims.sign(record.id, token, found)
+        return found is not None
 
     def load(self) -> Any:
         """Load the stored value; for an output file or folder its path, for several a dict of paths.
@@ -206,11 +229,16 @@ class CacheItem:
         Raises:
             StatusError: it is not READY, or was made by hand and has no file.
             OSError: its file is gone.
+            DamagedError: its value or file is not what was stored.
         """
         record = self._record
         if self.status != Status.READY or (record.form is None and self._refreshed().form is None):
             raise StatusError(f"{self!r} has no value to load")
         record = self._record
+        if not self.intact():
+            if self.path is not None:
+                self.path.stat()
+            raise DamagedError(f"the value or file of {self!r} is not what was stored")
         if record.form == "file":
             return self.path
         if record.form == "files" and self.path is not None:

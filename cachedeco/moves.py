@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from cachedeco import held, log
+from cachedeco import held, log, manifests
 from cachedeco.errors import MissingOutputError, StatusError
+from cachedeco.files.check import look
 from cachedeco.files.intake import protect
-from cachedeco.files.staging import digest_of, measure
+from cachedeco.files.staging import measure
 from cachedeco.status import MOVES, Status
 
 TYPE_CHECKING = False
@@ -46,15 +47,19 @@ def move(store: Store, record: Record, after: Status, error: str | None, name: s
     elif claimed:
         done = held.fail(store, record, error)
     else:
-        size, digest = measured or (None, None)
-        done = store.items.move(record.id, record.status, after, size=size, digest=digest, error=error)
+        size, digest, signature = measured or (None, None, None)
+        done = store.items.move(
+            record.id, record.status, after, size=size, digest=digest, signature=signature, error=error
+        )
     if not done:
         raise StatusError(f"{name} was changed by somebody else just now")
+    if measured is not None:
+        manifests.keep(store, [record.id])
     log.debug("%s-%d is %s", record.key, record.version, after.name)
 
 
-def _measured(store: Store, record: Record) -> tuple[int, bytes] | None:
-    """Size and digest of its file or folder, made read-only; None if there is none."""
+def _measured(store: Store, record: Record) -> tuple[int, bytes, bytes] | None:
+    """Size, digest and signature of its file or folder, made read-only; None if there is none."""
     folder = store.item_folder(record.key, record.version, record.token)
     place = os.path.join(folder, record.filename or "")
     if record.filename is None or not os.path.lexists(place):
@@ -64,4 +69,6 @@ def _measured(store: Store, record: Record) -> tuple[int, bytes] | None:
             f"{place} is a link; what is READY lies in the cache itself: Cache.move_in copies it"
         )
     protect(place)
-    return measure(folder) if os.path.isdir(place) else digest_of(place)
+    # The signature first: what changes while it is read has another one afterwards.
+    signature = look(place)[1]
+    return (*measure(place), signature)

@@ -74,6 +74,7 @@ class Record:
         error: the traceback of a failure.
         compression: of a value; None for none.
         pinned: whether no clean-up may remove it.
+        signature: state of its file when its digest was last found right, see `cachedeco.files.check`.
     """
 
     __slots__ = (
@@ -98,6 +99,7 @@ class Record:
         "pinned",
         "scope",
         "serializer",
+        "signature",
         "size",
         "status",
         "token",
@@ -131,6 +133,7 @@ class Record:
     error: str | None
     compression: str | None
     pinned: bool
+    signature: bytes | None
 
     def __init__(self, row: tuple[Any, ...]) -> None:
         """Take a row of the statement named ``record``."""
@@ -161,6 +164,7 @@ class Record:
             self.error,
             self.compression,
             pinned,
+            self.signature,
         ) = row
         self.key = key.hex()
         self.pinned = bool(pinned)

@@ -30,6 +30,9 @@ IDLE_CONNECTIONS = 8
 MEMORY_LIMIT = 64 << 20
 """Bytes of hits that a process remembers for each cache, unless `Cache` is told otherwise."""
 
+LOOK_SECONDS = 0.1
+"""How long a reader takes for granted that its registry is still the one that lies in the folder."""
+
 FIRST_POLL = 0.001
 """Seconds until a waiter looks at another process's claim again; grows from look to look."""
 

@@ -8,6 +8,7 @@ from cachedeco.calls.plan import Request
 from cachedeco.calls.refusals import refuse_without_object
 from cachedeco.errors import OptionError
 from cachedeco.item import CacheItem
+from cachedeco.manifests import drop
 from cachedeco.status import Status
 from cachedeco.why import Why, explain
 from cachedeco.wrappers import dispatch
@@ -71,7 +72,9 @@ def remove(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
     store = request.plan.store()
     if store.mode == "read-only":
         raise OptionError("remove would write to the cache, which has mode='read-only'")
-    return store.items.trash_key(request.key)
+    gone = store.items.trash_key(request.key)
+    drop(store, request.key.hex(), [(version, token.hex()) for version, token in gone])
+    return len(gone)
 
 
 def why(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Why:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -12,8 +13,9 @@ from cachedeco.calls import notices
 from cachedeco.calls.outputs import read_names
 from cachedeco.calls.plan import ANY_VERSION
 from cachedeco.errors import OptionError, RegistryUnavailableError
+from cachedeco.files import manifest
+from cachedeco.files.check import examine, look
 from cachedeco.files.folder import item_name
-from cachedeco.files.staging import digest_of, size_in
 from cachedeco.record import MISSING
 from cachedeco.values import table
 from cachedeco.values.contract import DamagedError, MissingSerializerError, UnloadableError
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from cachedeco.record import Record
     from cachedeco.registry.claims import Hit
     from cachedeco.store import Store
+
+_MOST_CHECKED = 100_000
 
 
 def hit(store: Store, request: Request) -> Any:
@@ -69,11 +73,7 @@ def find(store: Store, request: Request) -> Hit | None:
     below = request.below
     while True:
         row = best(store, request, below)
-        if (
-            row is None
-            or row[7] is not None
-            or _size(path_of(store, request, row), request.plan.form) == row[4]
-        ):
+        if row is None or _is_whole(store, request, row):
             return row
         below = row[1]
 
@@ -102,24 +102,72 @@ def load(store: Store, request: Request, row: Hit) -> Any:
     """The value of a READY item.
 
     Raises:
-        FileNotFoundError: its bytes are gone, or not as many as were recorded.
+        FileNotFoundError: its bytes are gone.
         DamagedError: they are not what was stored.
         UnloadableError: they are, but cannot become a value in this process.
     """
-    serializer, size, data = row[3], row[4], row[7]
+    path = check(store, request, row)
+    serializer, data = row[3] or "", row[7]
     if data is not None:
-        return table.get(serializer or "").unpack(data)
-    path = path_of(store, request, row)
-    form = request.plan.form
-    if _size(path, form) != size:
-        os.stat(path)
-        raise DamagedError(f"{path} has {_size(path, form)} bytes, {size} were stored")
-    output = request.plan.output
+        return table.get(serializer).unpack(data)
+    form, output = request.plan.form, request.plan.output
     if output is not None:
         return output.given(
             path if form == "files" else os.path.dirname(path), read_names(form, row[6] or "")
         )
-    return table.get(serializer or "").load(path)
+    return table.get(serializer).load(path)
+
+
+def check(store: Store, request: Request, row: Hit) -> str:
+    """See that the bytes of a READY item are what was stored; where they are, or an empty text for the registry.
+
+    A file that nothing has touched since its digest was last found right is not read.
+
+    Raises:
+        FileNotFoundError: they are gone.
+        DamagedError: they are not what was stored.
+    """
+    try:
+        if row[7] is not None:
+            if type(row[7]) is not bytes or xxh3_128_digest(row[7]) != row[5]:
+                raise DamagedError(f"the value in the registry is not what was stored as version {row[1]}")
+            return ""
+        path, signature = path_of(store, request, row), row[8]
+        size, now = look(path)
+        if size != row[4]:
+            raise DamagedError(f"{path} has {size} bytes, {row[4]} were stored")
+        thorough = request.plan.options.verify == "digest"
+        if thorough or (now != signature and now != store.checked.get(row[2])):
+            found = examine(path, size, row[5], None, thorough=True)
+            if found is None:
+                raise DamagedError(f"the content of {path} is not what was stored")
+            if found != signature:
+                _remember(store, row, found)
+    except (TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(f"the record of version {row[1]} is damaged: {error}") from error
+    return path
+
+
+def _remember(store: Store, row: Hit, signature: bytes) -> None:
+    """Note in what state a file was found right, so that nobody reads it again for that reason alone."""
+    if len(store.checked) >= _MOST_CHECKED:
+        store.checked.clear()
+    store.checked[row[2]] = signature
+    if store.mode == "read-only":
+        return
+    # Who cannot write reads the file once a process.
+    with contextlib.suppress(RegistryUnavailableError):
+        store.claims.sign(row[0], row[2], signature)
+
+
+def _is_whole(store: Store, request: Request, row: Hit) -> bool:
+    try:
+        check(store, request, row)
+    except (OSError, DamagedError):
+        return False
+    return True
 
 
 def _newest(store: Store, request: Request, below: int) -> Hit | None:
@@ -203,11 +251,11 @@ def reject(store: Store, request: Request, row: Hit, error: Exception) -> None:
 
 def _is_as_recorded(store: Store, request: Request, row: Hit) -> bool:
     """Whether the bytes have the digest that was recorded: then it is their class that has changed."""
-    if row[7] is not None:
-        return xxh3_128_digest(row[7]) == row[5]
     try:
-        return digest_of(path_of(store, request, row)) == (row[4], row[5])
-    except OSError:
+        if row[7] is not None:
+            return type(row[7]) is bytes and xxh3_128_digest(row[7]) == row[5]
+        return examine(path_of(store, request, row), row[4], row[5], None, thorough=True) is not None
+    except (OSError, TypeError, AttributeError, ValueError):
         return False
 
 
@@ -217,23 +265,14 @@ def path_of(store: Store, request: Request, row: Hit) -> str:
     return folder if request.plan.form == "files" else os.path.join(folder, row[6] or "")
 
 
-def _size(path: str, form: str) -> int | None:
-    """Bytes of a file, or of all files in a folder; None when there is none."""
-    try:
-        if form in {"value", "stream"} or os.path.isfile(path):
-            return os.stat(path).st_size
-        return size_in(path)
-    except OSError:
-        return None
-
-
 def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
     """Take an item that is lost or damaged out of the sight of look-ups."""
     if store.mode == "read-only":
         return
     try:
         store.claims.trash(row[0], cause)
-    except RegistryUnavailableError as error:
+        manifest.remove(store.item_folder(request.key.hex(), row[1], row[2].hex()))
+    except (OSError, AttributeError) as error:
         notices.warn_once(
             request.plan.name, cause, f"version {row[1]} is {cause} and could not be set aside: {error}"
         )

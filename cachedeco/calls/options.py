@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 CODE_POLICIES = ("recompute", "warn", "raise", "ignore")
 """What a result of other code is: a miss, a hit with a warning, an error, a hit."""
 
+DURABILITIES = ("process", "full")
+"""What stored results survive: the end of a process, or a power cut too."""
+
 
 class Options:
     """The options of `cached`; see there for their meaning.
@@ -30,6 +33,7 @@ class Options:
         "best",
         "code_version",
         "cooldown",
+        "durability",
         "env",
         "expires",
         "ignore",
@@ -44,6 +48,7 @@ class Options:
         "store_args",
         "uri",
         "validate",
+        "verify",
         "wait",
     )
 
@@ -68,6 +73,8 @@ class Options:
         on_store_error: str,
         store_args: bool,
         env: Iterable[str],
+        durability: str | None,
+        verify: str,
     ) -> None:
         self.uri = uri
         self.params = params
@@ -76,7 +83,7 @@ class Options:
         self.attrs = attrs
         self.label = _text("label", label)
         self.code_version = _text("code_version", code_version)
-        self.on_code_change = _one_of("on_code_change", on_code_change, CODE_POLICIES)
+        self.on_code_change = one_of("on_code_change", on_code_change, CODE_POLICIES)
         seconds = _seconds("expires", expires)
         self.expires = None if seconds is None else round(seconds * 1e6)
         self.validate = _function("validate", validate)
@@ -84,16 +91,19 @@ class Options:
             raise OptionError(f"best={best!r}: it is 'latest' or a function that chooses an item")
         self.best = None if isinstance(best, str) else best
         self.retry = _retry(retry)
-        self.on_error = _one_of("on_error", on_error, ("raise", "stale"))
+        self.on_error = one_of("on_error", on_error, ("raise", "stale"))
         self.cooldown = _seconds("cooldown", cooldown)
         self.wait = _seconds("wait", wait)
-        self.on_store_error = _one_of("on_store_error", on_store_error, ("warn", "raise"))
+        self.on_store_error = one_of("on_store_error", on_store_error, ("warn", "raise"))
         self.store_args = bool(store_args)
         self.env = _names("env", env)
+        self.durability = None if durability is None else one_of("durability", durability, DURABILITIES)
+        self.verify = one_of("verify", verify, ("size", "digest"))
         self.picks = not (self.expires is None and self.validate is None and self.best is None)
 
 
-def _one_of(option: str, given: str, choices: tuple[str, ...]) -> str:
+def one_of(option: str, given: str, choices: tuple[str, ...]) -> str:
+    """Refuse what is none of the choices."""
     if given not in choices:
         raise OptionError(f"{option}={given!r}: it is one of {', '.join(map(repr, choices))}")
     return given

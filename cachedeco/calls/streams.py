@@ -17,7 +17,7 @@ import time
 
 from cachedeco.calls import notices
 from cachedeco.calls.flights import Flight
-from cachedeco.calls.hits import find, path_of, reject, warn_of_other_code
+from cachedeco.calls.hits import best, check, reject, warn_of_other_code
 from cachedeco.calls.plan import Request
 from cachedeco.calls.refusals import refuse_miss, refuse_while_cooling_down
 from cachedeco.calls.work import Work
@@ -127,7 +127,7 @@ class StreamCall:
         if store is None or self._refresh:
             return None
         try:
-            while (row := find(store, self._request)) is not None:
+            while (row := best(store, self._request, self._request.below)) is not None:
                 try:
                     stored = self._read(store, row)
                 except (OSError, DamagedError, UnloadableError) as error:
@@ -142,9 +142,8 @@ class StreamCall:
 
     def _read(self, store: Store, row: Hit) -> layout.Reader:
         self._row = row
-        file: BinaryIO = (
-            open(path_of(store, self._request, row), "rb") if row[7] is None else io.BytesIO(row[7])  # noqa: SIM115 - the reader closes it
-        )
+        path = check(store, self._request, row)
+        file: BinaryIO = open(path, "rb") if row[7] is None else io.BytesIO(row[7])  # noqa: SIM115 - the reader closes it
         try:
             return layout.Reader(file)
         except BaseException:

@@ -10,9 +10,12 @@ from xxhash import xxh3_128_digest
 from cachedeco.calls import notices, outputs
 from cachedeco.calls.run import run, run_uncached
 from cachedeco.errors import InputChangedError, RegistryUnavailableError, StoreError
+from cachedeco.files import manifest
+from cachedeco.files.check import look
 from cachedeco.files.staging import Staging, measure
 from cachedeco.keys.content import still_same
 from cachedeco.record import MISSING
+from cachedeco.registry import owner as owners
 from cachedeco.registry.claims import Bytes, Wanted, new_token
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import INLINE_LIMIT
@@ -89,6 +92,9 @@ class Work:
         self._request = request
         self._flight = flight
         self._claim: Claim | None = None
+        self._wanted: Wanted | None = None
+        self._created = 0
+        self._sync = (request.plan.options.durability or store.durability) == "full"
         self._staging: Staging | None = None
         self._ended = False
         self._may_be_ready = False
@@ -98,7 +104,8 @@ class Work:
     def claim(self, above: int | None) -> bool:
         """Claim the key; False when somebody else was faster."""
         request, plan = self._request, self._request.plan
-        wanted = Wanted(
+        self._created = time.time_ns() // 1000
+        self._wanted = wanted = Wanted(
             key=request.key,
             scope=request.scope,
             uri=request.uri,
@@ -181,14 +188,16 @@ class Work:
 
     def end(self) -> None:
         """Let go of what is still claimed, however the caller leaves."""
-        if self._ended:
-            return
-        try:
-            let_go = self._store.claims.release(self.token)
-        except RegistryUnavailableError:
-            return  # still WRITE under a token that is not live: the next claim or wait of ours fails it
-        if let_go and self._staging is not None:
-            self._staging.discard()
+        if not self._ended:
+            try:
+                let_go = self._store.claims.release(self.token)
+            except RegistryUnavailableError:
+                # Still WRITE under a token that is not live: the next claim or wait of ours fails it, or who waits.
+                owners.end_later(self._store.pool)
+            else:
+                if let_go and self._staging is not None:
+                    self._staging.discard()
+        owners.resign(self._store.pool)
 
     def _stage(self) -> Staging:
         if self._staging is None:
@@ -212,9 +221,14 @@ class Work:
             filename = "value" + ext
             with staging.create(filename) as file:
                 encoding.write(file)  # type: ignore[arg-type]  # as far as writing goes it is a BinaryIO
-            staging.publish()
+            staging.publish(sync=self._sync)
             stored = Bytes(
-                form=form, serializer=name, size=file.size, digest=file.digest(), filename=filename
+                form=form,
+                serializer=name,
+                size=file.size,
+                digest=file.digest(),
+                signature=look(os.path.join(staging.final, filename))[1],
+                filename=filename,
             )
         if not self._commit(value, stored) and self._staging is not None:
             self._staging.discard()
@@ -226,21 +240,27 @@ class Work:
         place = os.path.join(staging.folder, names.get("", ""))
         size, digest = measure(place)
         ext = os.path.splitext(place)[1].removeprefix(".") if os.path.isfile(place) else ""
-        staging.publish()
+        staging.publish(sync=self._sync)
+        filename, form = outputs.recorded(names), self._request.plan.form
+        signature = look(os.path.join(staging.final, names.get("", "")))[1]
         given = None if output is None else output.given(staging.final, names)
         # The caller gets these paths even if the claim was lost: nobody else writes there.
-        filename, form = outputs.recorded(names), self._request.plan.form
-        self._commit(given, Bytes(form=form, size=size, digest=digest, filename=filename, ext=ext or None))
+        stored = Bytes(
+            form=form, size=size, digest=digest, signature=signature, filename=filename, ext=ext or None
+        )
+        self._commit(given, stored)
         return given
 
     def _commit(self, value: Any, stored: Bytes) -> bool:
         """Mark the claim READY; False when it is not ours any more."""
         claim, request = self._claimed(), self._request
         attributes = _attributes(request, value)
+        if self._staging is not None:
+            self._describe(self._staging, stored, attributes)
         self._may_be_ready = True
         figures = {"duration": self._duration, "attempts": request.attempts}
         try:
-            mine = self._store.claims.commit(claim, stored, attributes, **figures)
+            mine = self._store.claims.commit(claim, stored, attributes, durable=self._sync, **figures)
         except RegistryUnavailableError:
             # It may have happened all the same; the row alone knows.
             if self._store.claims.outcome(claim.id).status != Status.READY:
@@ -249,6 +269,41 @@ class Work:
             mine = True
         self._ended = True
         return mine
+
+    def _describe(self, staging: Staging, stored: Bytes, attributes: list[Attribute]) -> None:
+        """Put the manifest beside the files, before the registry knows of them."""
+        wanted, claim = self._wanted, self._claimed()
+        if wanted is None:
+            return
+        described = manifest.Manifest(
+            key=wanted.key,
+            uri=wanted.uri,
+            version=claim.version,
+            status=int(Status.READY),
+            scope=wanted.scope,
+            code=wanted.code,
+            token=claim.token,
+            form=stored.form,
+            serializer=stored.serializer,
+            compression=stored.compression,
+            size=stored.size,
+            digest=stored.digest,
+            mac=stored.mac,
+            filename=stored.filename,
+            created=self._created,
+            ended=time.time_ns() // 1000,
+            duration=self._duration,
+            attempts=self._request.attempts,
+            pinned=0,
+            function=wanted.function,
+            params=wanted.params,
+            ext=stored.ext,
+            label=wanted.label,
+            attributes=attributes,
+        )
+        manifest.write(staging.final, described, sync=self._sync)
+        if self._sync:
+            staging.settle(self._store.folder)
 
     def _unstored(self, value: Any, error: Exception) -> Any:
         plan = self._request.plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from cachedeco.files import manifest
 from cachedeco.files.staging import DigestingFile, files_in, measure
 
 _CHUNK = 1 << 20
@@ -28,7 +29,7 @@ def copy_in(source: str, place: str) -> tuple[int, bytes]:
         if os.path.isdir(source):
             shutil.copytree(source, part)
             os.rename(part, place)
-            size, digest = measure(os.path.dirname(place))
+            size, digest = measure(place)
         else:
             size, digest = _copy_file(source, part)
             os.rename(part, place)
@@ -50,7 +51,8 @@ def protect(place: str) -> None:
 
 
 def remove(folder: str) -> None:
-    """Delete an item's folder, and one that was being written; nothing is done for what is gone already."""
+    """Delete an item's folder, its manifest, and one that was being written; gone already is as good."""
+    manifest.remove(folder)
     for path in (folder, folder + ".part"):
         if os.path.isdir(path):
             shutil.rmtree(path)

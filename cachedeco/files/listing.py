@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from cachedeco.files.manifest import EXT
+
 
 def item_folders(folder: str) -> dict[str, str]:
     """The folders of items: name -> absolute path. What else lies there is passed over.
@@ -25,3 +27,19 @@ def _folders(path: str) -> list[os.DirEntry[str]]:
             return [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []  # deleted by somebody meanwhile, or never made
+
+
+def manifests(folder: str) -> list[str]:
+    """Absolute paths of all manifests.
+
+    Args:
+        folder: the cache folder.
+    """
+    found: list[str] = []
+    for first in _folders(os.path.join(folder, "items")):
+        try:
+            names = os.listdir(first.path)
+        except FileNotFoundError:
+            continue
+        found += [os.path.join(first.path, name) for name in names if name.endswith(EXT)]
+    return found

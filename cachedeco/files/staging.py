@@ -14,6 +14,8 @@ import shutil
 
 import xxhash
 
+from cachedeco.files import manifest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -40,11 +42,35 @@ class Staging:
         """Open a new file for writing that counts and digests what passes through it."""
         return DigestingFile(open(os.path.join(self.folder, filename), "xb", buffering=0))
 
-    def publish(self) -> None:
-        """Make everything read-only and move it into place."""
+    def publish(self, *, sync: bool = False) -> None:
+        """Make everything read-only and move it into place.
+
+        Args:
+            sync: see that the content survives a power cut; `settle` does so for its place.
+
+        Raises:
+            OSError: it cannot be moved, or the disk could not keep it. Nobody may ask again whether it can now: after
+                an error the system takes what it has lost for written.
+        """
         for path in files_in(self.folder):
             os.chmod(path, 0o444)
+            if sync:
+                _sync(path)
+        if sync:
+            for folder, _, _ in os.walk(self.folder):
+                _sync(folder)
         os.rename(self.folder, self.final)
+
+    def settle(self, top: str) -> None:
+        """See that what was published, and what lies beside it, has its place also after a power cut.
+
+        Args:
+            top: the cache folder; those in between may be new.
+        """
+        folder = os.path.dirname(self.final)
+        while len(folder) >= len(top):
+            _sync(folder)
+            folder = os.path.dirname(folder)
 
     def discard(self) -> None:
         """Delete what was written, published or not. Nothing is done for what is gone already."""
@@ -52,6 +78,8 @@ class Staging:
             # Interrupted by Ctrl-C, `rmtree` may raise an OSError even so, which would take the place of Ctrl-C.
             with contextlib.suppress(OSError):
                 shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            manifest.remove(self.final)
 
 
 class DigestingFile(io.RawIOBase):
@@ -100,6 +128,17 @@ class DigestingFile(io.RawIOBase):
     def digest(self) -> bytes:
         """16 bytes, XXH3-128 of what was written."""
         return self._hash.digest()
+
+
+def _sync(path: str) -> None:
+    """Wait until a file, or the entries of a folder, are on the disk."""
+    if os.name == "nt" and os.path.isdir(path):
+        return  # there folders cannot be opened, and renaming writes through
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def files_in(folder: str) -> list[str]:

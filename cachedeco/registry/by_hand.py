@@ -107,7 +107,7 @@ def claim(pool: Pool, wanted: Handmade, token: bytes, above: int) -> Claim | Non
         id_ = con.execute(QUERIES["insert_claim_by_hand"], (*row, uri, wanted.params)).lastrowid or 0
         for attribute in wanted.attributes:
             con.execute(QUERIES["insert_attribute"], (id_, *attribute))
-        return Claim(id_, version, token)
+        return Claim(id_, version, token, wanted.key)
 
     without_writer = owner.begin(token)
     claimed = pool.write(work)

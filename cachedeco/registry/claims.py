@@ -69,14 +69,16 @@ class Claim:
         id: number of the item.
         version: its version.
         token: 16 random bytes that prove the claim.
+        key: 16 bytes.
     """
 
-    __slots__ = ("id", "token", "version")
+    __slots__ = ("id", "key", "token", "version")
 
-    def __init__(self, id_: int, version: int, token: bytes) -> None:
+    def __init__(self, id_: int, version: int, token: bytes, key: bytes) -> None:
         self.id = id_
         self.version = version
         self.token = token
+        self.key = key
 
 
 class Wanted:
@@ -267,7 +269,7 @@ class Claims:
                 con.execute(QUERIES["insert_code"], (code, wanted.parts()))
             if wanted.arguments is not None:
                 con.execute(QUERIES["store_arguments"], (id_, wanted.arguments))
-            return Claim(id_, version, token)
+            return Claim(id_, version, token, key)
 
         without_writer = owner.begin(token)
         claim = self._pool.write(work)
@@ -279,9 +281,16 @@ class Claims:
         return claim
 
     def commit(
-        self, claim: Claim, stored: Bytes, attributes: list[Attribute], *, duration: int, attempts: int
+        self,
+        claim: Claim,
+        stored: Bytes,
+        attributes: list[Attribute],
+        *,
+        duration: int,
+        attempts: int,
+        durable: bool = False,
     ) -> bool:
-        """Mark a claim READY.
+        """Mark a claim READY; with `durable`, so that a power cut does not take it back.
 
         Returns:
             False when it is no longer this caller's claim: nothing was touched, the bytes are garbage.
@@ -306,12 +315,16 @@ class Claims:
 
         def work(con: sqlite3.Connection) -> bool:
             if con.execute(QUERIES["commit"], parameters).rowcount != 1:
-                return False
+                # The registry may have been rebuilt since the bytes were in their place.
+                return (
+                    con.execute(QUERIES["is_ready"], (claim.key, claim.version, claim.token)).fetchone()
+                    is not None
+                )
             for attribute in attributes:
                 con.execute(QUERIES["insert_attribute"], (claim.id, *attribute))
             return True
 
-        mine = self._pool.write(work)
+        mine = self._pool.write(work, durable=durable)
         owners.ended(self._pool, claim.token)
         return mine
 
@@ -355,6 +368,10 @@ class Claims:
     def trash(self, id_: int, cause: str) -> bool:
         """Take an item out of the sight of look-ups; whether it was not so already."""
         return self._pool.update(QUERIES["trash"], (cause, id_)) == 1
+
+    def sign(self, id_: int, token: bytes, signature: bytes) -> None:
+        """Record the state of a file whose digest was just found right."""
+        self._pool.update(QUERIES["sign"], (signature, id_, token))
 
 
 def new_uri(con: sqlite3.Connection, uri: str) -> int:

@@ -13,14 +13,31 @@ import os
 import sqlite3
 import time
 
-from cachedeco.errors import RegistryError, RegistryUnavailableError
-from cachedeco.registry import statements
+from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavailableError
+from cachedeco.registry import aside, statements
 from cachedeco.registry.filesystem import refuse_network
+from cachedeco.registry.migrating import migrate, migrations
+from cachedeco.registry.readonly import Snapshot
+from cachedeco.registry.slots import Slots
 from cachedeco.settings import BUSY_SECONDS, FIRST_PAUSE, LAST_PAUSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Protocol
+
+    class Rebuilding(Protocol):
+        """Knows what a new registry has to know of what was there before."""
+
+        def needed(self, database: Database, /) -> bool:
+            """Whether there was anything."""
+
+        def fill(self, con: sqlite3.Connection, database: Database, /) -> int:
+            """Fill a new registry; how many items there are."""
+
+        def tell(self, count: int, aside: str | None, /) -> None:
+            """Tell the user that a registry was rebuilt."""
+
 
 APPLICATION_ID = 0x63646563
 """Marks an SQLite file as a registry of this library: ``cdec``."""
@@ -50,23 +67,20 @@ _TRIGGERS = (
 )
 
 
-def migrations() -> list[str]:
-    """The steps from version 1 of the schema to the newest, in order."""
-    folder = os.path.join(os.path.dirname(__file__), "migrations")
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".sql"))
-    return [statements.read(os.path.join("migrations", name)) for name in names]
-
-
 class Connection(sqlite3.Connection):
     """A connection that remembers which file it was opened on, and what its transaction changes.
 
     Attributes:
         file: device and inode.
         changed: keys whose hits are others after the transaction that is running.
+        look_again: reading of `time.monotonic` after which a reader asks whether it is still the file there.
+        can_write: whether it is worth keeping after that.
     """
 
     file: tuple[int, int] | None = None
     changed: set[bytes] | None = None
+    look_again = 0.0
+    can_write = True
 
     def watch(self) -> set[bytes]:
         """Have `changed` filled from now on, whatever statement changes an item."""
@@ -82,14 +96,17 @@ class Database:
 
     Args:
         folder: the cache folder; the file lies in a subfolder of its own.
+        rebuilding: fills a new registry in the place of one that is lost or damaged; None to begin with an empty
+            one, and to leave a damaged one where it is.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, rebuilding: Rebuilding | None = None) -> None:
         self.folder = folder
+        self._rebuilding = rebuilding
         self.path = os.path.join(folder, "registry", "registry.db")
         # Only these three characters mean something in the path of an SQLite address.
         quoted = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-        self._address = f"file:{quoted}?mode=rw"
+        self._address = f"file:{quoted}"
         self._is_local = False
 
     def connect(self) -> Connection:
@@ -98,13 +115,32 @@ class Database:
         Raises:
             RegistryError: the file is not a registry, is newer than this library, lies on a network file
                 system, or cannot be made.
+            RegistryDamagedError: it is damaged, and cannot be rebuilt.
         """
         if not self._is_local:
             # Also for a registry that exists: its own host may have made it on what is a local disk there.
             refuse_network(self.folder)
             self._is_local = True
-        if not os.path.exists(self.path):
-            self._create()
+        while True:
+            if not os.path.exists(self.path):
+                self._create()
+            before = self.file()
+            try:
+                con = self._usable()
+            except RegistryDamagedError:
+                if not self.mend() and before == self.file():
+                    raise
+                continue
+            except RegistryUnavailableError:
+                if before == self.file():
+                    return self._snapshot()
+                continue  # set aside while it was opened
+            if self.is_current(con):
+                return con
+            # Its log may have been looked for in the place of another one's.
+            con.close()
+
+    def _usable(self) -> Connection:
         con = self._open()
         try:
             self._check(con)
@@ -116,6 +152,21 @@ class Database:
     def is_current(self, con: Connection) -> bool:
         """Whether a connection is to the file that lies there now: somebody may have removed the folder."""
         return con.file is not None and con.file == self.file()
+
+    def settle(self) -> None:
+        """See that the registry has its place also after a power cut.
+
+        Raises:
+            OSError: the disk could not keep it.
+        """
+        if os.name == "nt":
+            return  # there folders cannot be opened, and renaming writes through
+        for folder in (os.path.dirname(self.path), self.folder, os.path.dirname(self.folder)):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def file(self) -> tuple[int, int] | None:
         """Device and inode of the file that lies there now; None when there is none."""
@@ -131,7 +182,7 @@ class Database:
             # current.
             file = self.file()
             con = sqlite3.connect(
-                self._address,
+                f"{self._address}?mode=rw",
                 uri=True,
                 timeout=BUSY_SECONDS,
                 isolation_level=None,
@@ -145,27 +196,25 @@ class Database:
         con.file = file
         return con
 
-    def _check(self, con: Connection) -> None:
+    def _check(self, con: Connection, *, read_only: bool = False) -> None:
         """Refuse what is not a registry of ours; bring an older one up to date."""
         try:
-            for pragma in _PRAGMAS:
+            for pragma in () if read_only else _PRAGMAS:
                 con.execute(pragma)
             application = con.execute("PRAGMA application_id").fetchone()[0]
             version = con.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.Error as error:
+            con.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except aside.ERRORS as error:
             # Opening is lazy: what is wrong with the file or its folder shows at the first statement.
-            foreign = isinstance(error, sqlite3.DatabaseError) and not isinstance(
-                error, sqlite3.OperationalError
-            )
-            if foreign:
-                raise RegistryError(
-                    f"{self.path} cannot be read as a registry ({error}); move it away to start anew",
-                    path=self.path,
-                ) from error
+            if aside.says_damaged(error):
+                raise self._damaged(error) from error
             raise RegistryUnavailableError(
                 f"cannot open the registry {self.path}: {error}", path=self.path
             ) from error
         if application != APPLICATION_ID:
+            tables = {row[0] for row in con.execute("SELECT name FROM sqlite_master")}
+            if not tables or tables >= aside.TABLES:
+                raise self._damaged("its header was overwritten")
             raise RegistryError(
                 f"{self.path} is an SQLite file, but not a registry of cachedeco; choose another folder",
                 path=self.path,
@@ -178,14 +227,101 @@ class Database:
                 "upgrade cachedeco or choose another cache folder",
                 path=self.path,
             )
+        if version < 1:
+            raise self._damaged("its header was overwritten")
         if version < newest:
-            try:
-                migrate(con, steps)
-            except sqlite3.Error as error:
-                raise RegistryUnavailableError(
-                    f"cannot bring the registry {self.path} from schema {version} to {newest}: {error}",
-                    path=self.path,
-                ) from error
+            self._migrate(con, steps, version)
+
+    def _migrate(self, con: Connection, steps: list[str], version: int) -> None:
+        try:
+            migrate(con, steps)
+        except aside.ERRORS as error:
+            if aside.says_damaged(error) and aside.is_damaged(con, ()):
+                raise self._damaged(error) from error
+            raise RegistryUnavailableError(
+                f"cannot bring the registry {self.path} from schema {version} to {1 + len(steps)}: {error}",
+                path=self.path,
+            ) from error
+
+    def _snapshot(self) -> Connection:
+        """What stands for a connection where nothing can be written.
+
+        Raises:
+            RegistryUnavailableError: the registry cannot be read either.
+        """
+        try:
+            snapshot: Connection = Snapshot(self.path, self._address)  # type: ignore[assignment]  # has what is used of one
+            self._check(snapshot, read_only=True)
+        except sqlite3.Error as error:
+            raise RegistryUnavailableError(
+                f"cannot open the registry {self.path}: {error}", path=self.path
+            ) from error
+        return snapshot
+
+    def _damaged(self, why: object) -> RegistryDamagedError:
+        return RegistryDamagedError(
+            f"the registry {self.path} is damaged ({why}); move it away to start anew", path=self.path
+        )
+
+    def mend(self) -> bool:
+        """Set a damaged registry aside and rebuild it, one process at a time.
+
+        Returns:
+            False when nothing is wrong with it, or when it is not to be rebuilt here.
+
+        Raises:
+            RegistryError: it belongs to another program or to a newer version of this library, or there is no
+                place for a new one.
+        """
+        if self._rebuilding is None:
+            return False
+        return self._replace(lambda: os.path.exists(self.path) and self._is_damaged())
+
+    def rebuild(self) -> int:
+        """Set the registry aside as it is, and fill a new one; how many items it has.
+
+        Raises:
+            RegistryError: as for `mend`.
+        """
+        with contextlib.closing(self.connect()):
+            self._replace(lambda: True, tell=False)
+        with contextlib.closing(self.connect()) as con:
+            return int(con.execute(statements.QUERIES["count"]).fetchone()[0])
+
+    def _replace(self, wanted: Callable[[], bool], *, tell: bool = True) -> bool:
+        try:
+            with maintenance(self.folder):
+                if os.path.exists(self.path):
+                    if not wanted():
+                        return False
+                    if self._rebuilding is not None:
+                        self._rebuilding.needed(self)
+                    aside.set_aside(self.path)
+                self._write_new(tell=tell)
+        except RegistryError:
+            raise
+        except (OSError, sqlite3.Error) as error:
+            raise RegistryDamagedError(
+                f"the registry {self.path} is damaged and could not be rebuilt: {error}", path=self.path
+            ) from error
+        return True
+
+    def _is_damaged(self) -> bool:
+        con = self._open()
+        try:
+            self._check(con)
+            with contextlib.closing(sqlite3.connect(":memory:")) as sample:
+                sample.executescript(statements.read("schema.sql") + "".join(migrations()))
+                columns = [row[1] for row in sample.execute("PRAGMA table_info(items)")]
+            return aside.is_damaged(con, columns)
+        except RegistryDamagedError:
+            return True
+        except aside.ERRORS as error:
+            raise RegistryUnavailableError(
+                f"cannot read the registry {self.path}: {error}", path=self.path
+            ) from error
+        finally:
+            con.close()
 
     def _create(self) -> None:
         """Make the registry as a temporary file and rename it, one process at a time.
@@ -212,8 +348,16 @@ class Database:
                 f"cannot make a registry in {self.folder}: {error}", path=self.folder
             ) from error
 
-    def _write_new(self) -> None:
+    def _write_new(self, *, tell: bool = True) -> None:
+        """Make a registry and fill it; under the maintenance lock, where there is none."""
+        aside.sweep(self.path)
+        if aside.has_strays(self.path):
+            aside.set_aside(self.path)
+        rebuilding = (
+            self._rebuilding if self._rebuilding is not None and self._rebuilding.needed(self) else None
+        )
         temporary = f"{self.path}.{os.urandom(8).hex()}.new"
+        count = 0
         con = sqlite3.connect(temporary, isolation_level=None)
         try:
             # A transaction writes whole pages: of rows of this size smaller ones cost less, and no look-up more.
@@ -225,13 +369,20 @@ class Database:
                 f"BEGIN; {script} PRAGMA application_id = {APPLICATION_ID}; "
                 f"PRAGMA user_version = {1 + len(migrations())}; COMMIT;"
             )
+            if rebuilding is not None:
+                con.execute("BEGIN IMMEDIATE")
+                count = rebuilding.fill(con, self)
+                con.execute("COMMIT")
         except BaseException:
             con.close()
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+            aside.sweep(self.path)
             raise
         con.close()
+        Slots(os.path.dirname(self.path)).replace()  # nobody trusts any longer what the old one said
         os.rename(temporary, self.path)
+        old = aside.finish(self.path)
+        if tell and rebuilding is not None and (count or old):
+            rebuilding.tell(count, old)
 
 
 def patiently(con: sqlite3.Connection, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
@@ -251,7 +402,7 @@ def patiently(con: sqlite3.Connection, sql: str, parameters: tuple[object, ...] 
             return con.execute(sql, parameters)
         except sqlite3.OperationalError as error:
             # The extended codes have the plain one in their lowest byte.
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
             now = time.monotonic()
             deadline = deadline or now + BUSY_SECONDS
@@ -259,40 +410,6 @@ def patiently(con: sqlite3.Connection, sql: str, parameters: tuple[object, ...] 
                 raise
         time.sleep(pause)
         pause = min(pause * 1.5, LAST_PAUSE)
-
-
-def migrate(con: sqlite3.Connection, steps: list[str]) -> None:
-    """Apply the steps that a registry lacks, in one transaction: it has the old schema or the new one.
-
-    Args:
-        con: a connection outside a transaction.
-        steps: all steps after version 1, in order.
-    """
-    con.execute("BEGIN IMMEDIATE")
-    try:
-        # Asked again under the write lock: another process may have migrated meanwhile.
-        version = con.execute("PRAGMA user_version").fetchone()[0]
-        for number, step in enumerate(steps[version - 1 :], start=version + 1):
-            for statement in split(step):
-                con.execute(statement)
-            con.execute(f"PRAGMA user_version = {number:d}")
-        con.execute("COMMIT")
-    finally:
-        if con.in_transaction:
-            con.execute("ROLLBACK")
-
-
-def split(script: str) -> Iterator[str]:
-    """Split a script into statements; `sqlite3.Connection.executescript` would commit before the first."""
-    *pieces, rest = script.split(";")
-    statement = ""
-    for piece in pieces:
-        statement += piece + ";"
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-    if (statement + rest).strip():
-        yield statement + rest
 
 
 @contextlib.contextmanager

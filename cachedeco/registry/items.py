@@ -198,6 +198,7 @@ class Items:
         *,
         size: int | None,
         digest: bytes | None,
+        signature: bytes | None,
         error: str | None,
     ) -> bool:
         """Move a record made by hand from one status to another.
@@ -208,6 +209,7 @@ class Items:
             after: the new status.
             size: bytes of its file, None when there is none.
             digest: of its file.
+            signature: of its file, see `cachedeco.files.check`.
             error: what went wrong, for people.
 
         Returns:
@@ -216,7 +218,7 @@ class Items:
         form = None if size is None else "file"
         ended = time.time_ns() // 1000
         cause = "raised" if after == Status.FAILED else None
-        row = (int(after), form, size, digest, ended, cause, id_, int(before))
+        row = (int(after), form, size, digest, signature, ended, cause, id_, int(before))
 
         def work(con: sqlite3.Connection) -> bool:
             moved = con.execute(QUERIES["move"], row).rowcount == 1
@@ -252,6 +254,11 @@ class Items:
         row = self._pool.read(QUERIES["arguments"], (id_,))
         return None if row is None else row[0]
 
-    def trash_key(self, key: bytes) -> int:
-        """Take all versions of a key out of sight, but for a running claim; how many there were."""
-        return self._pool.update(QUERIES["trash_key"], (key,))
+    def trash_key(self, key: bytes) -> list[tuple[int, bytes]]:
+        """Take all versions of a key out of sight, but for a running claim; version and token of each."""
+        return self._pool.write(lambda con: con.execute(QUERIES["trash_key"], (key,)).fetchall())
+
+    def manifest(self, id_: int) -> tuple[tuple[Any, ...], list[Attribute]] | None:
+        """What a manifest says of a record, in the order of its fields, and its attributes; None when it is gone."""
+        row = self._pool.read(QUERIES["manifest"], (id_,))
+        return None if row is None else (row, self._pool.read_all(QUERIES["attributes"], (id_,)))

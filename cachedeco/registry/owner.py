@@ -37,6 +37,7 @@ _owners: dict[str, Owner] = {}
 _making = threading.Lock()
 # Owners of a parent process, and those whose file was deleted: their locks are never let go by a destructor.
 _kept: list[Owner] = []
+_unended: set[str] = set()
 
 
 class Owner:
@@ -72,6 +73,10 @@ class Owner:
     def is_known(self, pool: Pool) -> bool:
         """Whether others can still tell that it lives: by its file, and by its row."""
         return os.path.exists(self.path) and self.registry == pool.database.file()
+
+    def let_go(self) -> None:
+        """Free the lock file; who looks at it from now on finds its owner dead."""
+        self._lock.release()
 
 
 class OwnerRow:
@@ -151,6 +156,27 @@ def is_this_process(pool: Pool, owner_id: int) -> bool:
     return owner is not None and owner.id == owner_id and owner.registry == pool.database.file()
 
 
+def end_later(pool: Pool) -> None:
+    """Note that a claim of this process could not be ended: the registry takes no writes just now."""
+    _unended.add(pool.database.folder)
+
+
+def resign(pool: Pool) -> None:
+    """Stop being the owner of claims that could not be ended, so that who waits for one can end it.
+
+    A process that goes on to do other things would otherwise keep them waiting as long as it lives. Nothing is done
+    while it still computes something: its other claims are not to be taken for abandoned.
+    """
+    folder = pool.database.folder
+    if folder not in _unended or live_tokens:
+        return
+    with _making:
+        _unended.discard(folder)
+        owner = _owners.pop(folder, None)
+    if owner is not None:
+        owner.let_go()
+
+
 def _make(pool: Pool) -> Owner:
     from filelock import FileLock
 
@@ -158,6 +184,7 @@ def _make(pool: Pool) -> Owner:
     name = os.urandom(16).hex()
     path = _lock_path(folder, name)
     try:
+        identity = _identity()
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         lock = FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
         lock.acquire(blocking=False)
@@ -165,7 +192,7 @@ def _make(pool: Pool) -> Owner:
         raise RegistryUnavailableError(f"cannot make the lock file {path}: {error}", path=path) from error
 
     def insert(con: Connection) -> Owner:
-        parameters = (name, *_identity(), time.time_ns() // 1000)
+        parameters = (name, *identity, time.time_ns() // 1000)
         return Owner(con.execute(QUERIES["insert_owner"], parameters).lastrowid or 0, path, con.file, lock)
 
     try:
@@ -198,8 +225,11 @@ def _held_if_free(path: str) -> Iterator[bool | None]:
 
     try:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:
+    except FileNotFoundError:
         yield None
+        return
+    except OSError:
+        yield False  # it is there, or nobody can tell: in doubt its owner lives
         return
     try:
         yield lock_descriptor(descriptor, blocking=False)
@@ -209,13 +239,15 @@ def _held_if_free(path: str) -> Iterator[bool | None]:
 
 def _process_is_gone(row: OwnerRow) -> bool:
     """Judge an owner without a lock file, by its process. In doubt it lives."""
-    if not row.boot_id or not _boot_id():
-        return False
-    if row.boot_id != _boot_id():
-        return True  # the folder is local, and the machine has started anew since
-    if row.pid_namespace != _namespace():
-        return False
-    return _started(row.pid) != row.pid_started
+    try:
+        now = _boot_id()
+        if not row.boot_id or not now:
+            return False
+        if row.boot_id != now:
+            return True  # the folder is local, and the machine has started anew since
+        return row.pid_namespace == _namespace() and _started(row.pid) != row.pid_started
+    except OSError:
+        return False  # nobody can tell, as when this process has too many files open
 
 
 def _end(pool: Pool, owner_id: int) -> None:
@@ -230,7 +262,7 @@ def _read(path: str) -> str:
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.read()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
 
 
@@ -246,7 +278,11 @@ def _namespace() -> str:
 
 
 def _started(pid: int) -> int:
-    """Clock ticks between boot and the start of a process, field 22 of its ``stat``; 0 when there is none."""
+    """Clock ticks between boot and the start of a process, field 22 of its ``stat``; 0 when there is none.
+
+    Raises:
+        OSError: nobody can tell, as when this process has too many files open.
+    """
     # The name of the program, in parentheses, may hold blanks and parentheses itself.
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 else 0  # noqa: PLR2004 - as above, without the first two
@@ -257,6 +293,7 @@ def _after_fork_in_child() -> None:
     _making = threading.Lock()
     _kept.extend(_owners.values())
     _owners.clear()
+    _unended.clear()
     live_tokens.clear()
 
 

@@ -15,11 +15,12 @@ import time
 import weakref
 from _thread import get_ident
 
-from cachedeco.errors import RegistryError, RegistryUnavailableError
+from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavailableError
+from cachedeco.registry.aside import ERRORS, says_damaged
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
 from cachedeco.registry.database import patiently
 from cachedeco.registry.slots import Slots
-from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS
+from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS, LOOK_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Pool:
         self._gate: threading.Event | None = None  # set up while a fork is under way
         self._pid = os.getpid()
         self._commits = 0
+        self._settled: tuple[int, int] | None = None
         _pools.add(self)
         # Also at the end of the interpreter, which complains of connections left open.
         weakref.finalize(self, _close, self._idle)
@@ -65,26 +67,33 @@ class Pool:
         con = self._take()
         try:
             return patiently(con, sql, parameters).fetchone()
-        except sqlite3.Error as error:
-            raise self._trouble(error) from error
+        except ERRORS as error:
+            trouble = self._trouble(error, con)
         finally:
             self._give(con)
+        self._mend(trouble)
+        return self._once(lambda con: patiently(con, sql, parameters).fetchone())
 
     def read_all(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         """Run one SELECT and give all its rows; never an open cursor."""
         con = self._take()
         try:
             return patiently(con, sql, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise self._trouble(error) from error
+        except ERRORS as error:
+            trouble = self._trouble(error, con)
         finally:
             self._give(con)
+        self._mend(trouble)
+        rows: list[Any] = self._once(lambda con: patiently(con, sql, parameters).fetchall())
+        return rows
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
         """Run a function inside one write transaction; roll back when it raises.
 
         Args:
-            work: gets the connection; runs nothing but short statements.
+            work: gets the connection; runs nothing but short statements. It may be run twice, the second time on
+                another registry than the first.
+            durable: what is committed survives a power cut.
 
         Returns:
             What `work` returned, after the commit.
@@ -92,6 +101,13 @@ class Pool:
         Raises:
             RegistryUnavailableError: the transaction failed, at its commit at the latest.
         """
+        try:
+            return self._write(work, durable=durable)
+        except RegistryDamagedError as error:
+            self._mend(error)
+        return self._write(work, durable=durable)
+
+    def _write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
         # Threads of one process queue here rather than in SQLite's busy handler, which sleeps.
         with self._writing:
             con = self._take()
@@ -102,6 +118,9 @@ class Pool:
             try:
                 changed = con.watch() if con.changed is None else con.changed
                 changed.clear()
+                if durable:
+                    con.execute("PRAGMA synchronous = FULL")
+                    self._settle(con)
                 patiently(con, "BEGIN IMMEDIATE")
                 result = work(con)
                 raised = self.slots.begin(changed) if changed else []
@@ -109,14 +128,18 @@ class Pool:
                     con.execute("COMMIT")
                 finally:
                     self.slots.done(raised)
-            except sqlite3.Error as error:
-                raise self._trouble(error) from error
+                if not self.database.is_current(con):
+                    raise sqlite3.OperationalError("it was removed or set aside during the commit")
+            except ERRORS as error:
+                raise self._trouble(error, con) from error
             finally:
                 # Into C at once: a second Ctrl-C may strike any Python function at its first instruction, and a lost
                 # connection would hold the write lock until the garbage collector finds it.
                 try:
                     if con.in_transaction:
                         con.rollback()
+                    if durable:
+                        con.execute("PRAGMA synchronous = NORMAL")
                 except sqlite3.Error:
                     con.close()
                 finally:
@@ -142,9 +165,41 @@ class Pool:
         _close(self._idle)
         self.slots.close()
 
-    def _trouble(self, error: sqlite3.Error) -> RegistryUnavailableError:
+    def _trouble(self, error: Exception, con: Connection) -> RegistryUnavailableError:
         path = self.database.path
-        return RegistryUnavailableError(f"the registry {path} cannot be used: {error}", path=path)
+        kind = RegistryDamagedError if says_damaged(error) else RegistryUnavailableError
+        trouble = kind(f"the registry {path} cannot be used: {error}", path=path)
+        if isinstance(trouble, RegistryDamagedError):
+            trouble.file = con.file
+        trouble.__cause__ = error
+        return trouble
+
+    def _mend(self, trouble: RegistryUnavailableError) -> None:
+        """Replace a damaged registry; raise what is no damage, or what could not be mended."""
+        if not isinstance(trouble, RegistryDamagedError):
+            raise trouble
+        self.close()
+        # Another thread or process may have been faster, before or after we took a look.
+        if not self.database.mend() and self.database.file() == trouble.file:
+            raise trouble
+
+    def _settle(self, con: Connection) -> None:
+        if con.file == self._settled:
+            return
+        try:
+            self.database.settle()
+        except OSError as error:
+            raise sqlite3.OperationalError(f"its folder cannot be kept: {error}") from error
+        self._settled = con.file
+
+    def _once(self, read: Callable[[Connection], Any]) -> Any:
+        con = self._take()
+        try:
+            return read(con)
+        except ERRORS as error:
+            raise self._trouble(error, con) from error
+        finally:
+            self._give(con)
 
     def _take(self) -> Connection:
         me = get_ident()
@@ -162,10 +217,18 @@ class Pool:
                     "this process was forked without Python knowing; its cache connections cannot be used",
                     path=self.database.path,
                 )
-            try:
-                return self._idle.pop()
-            except IndexError:
-                return self._connect()
+            while True:
+                try:
+                    con = self._idle.pop()
+                except IndexError:
+                    return self._connect()
+                now = time.monotonic()
+                if now < con.look_again:
+                    return con
+                con.look_again = now + LOOK_SECONDS
+                if con.can_write and self.database.is_current(con):
+                    return con
+                con.close()  # somebody removed the folder, or set the registry aside
         except BaseException:
             self._busy.discard(me)
             raise

@@ -95,6 +95,14 @@ UPDATE items SET status = 3, form = ?, serializer = ?, compression = ?, size = ?
     filename = ?, ext = coalesce(?, ext), data = ?, ended = ?, duration = ?, attempts = ?
 WHERE id = ? AND token = ? AND status = 1
 
+-- name: sign
+-- The digest was found right with the file in this state.
+UPDATE items SET signature = ? WHERE id = ? AND token = ?
+
+-- name: is_ready
+-- Whether a rebuild has found what a claim was about to commit.
+SELECT 1 FROM items WHERE key = ? AND version = ? AND token = ? AND status = 3
+
 -- name: fail
 UPDATE items SET status = 2, cause = ?, ended = ?, duration = ?, attempts = ? WHERE id = ? AND token = ? AND status = 1
 
@@ -130,6 +138,7 @@ UPDATE items SET former = status, status = -1, cause = ? WHERE id = ? AND status
 
 -- name: trash_key
 UPDATE items SET former = status, status = -1, cause = 'removed' WHERE key = ? AND status IN (0, 2, 3)
+RETURNING version, token
 
 -- name: insert_item
 INSERT INTO items
@@ -141,7 +150,7 @@ SELECT status FROM items WHERE id = ?
 
 -- name: move
 -- One move of an item made by hand: only from the status that the caller saw.
-UPDATE items SET status = ?, form = ?, size = ?, digest = ?, ended = ?, cause = ?
+UPDATE items SET status = ?, form = ?, size = ?, digest = ?, signature = ?, ended = ?, cause = ?
 WHERE id = ? AND status = ? AND owner IS NULL
 
 -- name: insert_attribute
@@ -206,5 +215,12 @@ DELETE FROM attributes WHERE item = ? AND namespace = ?
 -- name: record
 SELECT i.id, i.key, u.uri, i.version, i.status, i.scope, i.token, i.owner, i.form, i.serializer, i.size, i.digest,
     i.filename, i.created, i.ended, i.duration, i.attempts, i.cause, i.code, i.ext, i.label, i.function,
-    i.params, d.error, i.compression, i.pinned
+    i.params, d.error, i.compression, i.pinned, i.signature
 FROM items AS i JOIN uris AS u ON u.id = i.uri LEFT JOIN details AS d ON d.item = i.id
+
+-- name: manifest
+-- What a manifest says of an item, in the order of its fields.
+SELECT i.key, u.uri, i.version, i.status, i.scope, i.code, i.token, i.form, i.serializer, i.compression, i.size,
+    i.digest, i.mac, i.filename, i.created, i.ended, i.duration, i.attempts, i.pinned, i.function, i.params, i.ext,
+    i.label
+FROM items AS i JOIN uris AS u ON u.id = i.uri WHERE i.id = ?

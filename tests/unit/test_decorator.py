@@ -197,7 +197,7 @@ def test_what_lies_beside_an_output_does_not_make_it_a_miss(cache):
 def test_an_output_that_cannot_be_stored_reaches_its_caller(cache, monkeypatch):
     """The file lies where it was written, with one warning."""
 
-    def fail(self):
+    def fail(self, **options):
         raise OSError(28, "No space left on device")
 
     from cachedeco.files.staging import Staging

@@ -503,7 +503,7 @@ def test_a_registry_that_cannot_be_written_does_not_cost_the_value(cache, functi
     full = sqlite3.OperationalError("database or disk is full")
     write = cache.store.pool.write
 
-    def fail(work_):
+    def fail(work_, **options):
         raise RegistryUnavailableError(f"the registry cannot be used: {full}")
 
     def result(x):

@@ -442,13 +442,13 @@ def test_damage_at_the_beginning_is_a_miss(make, position, data):
 
 
 @pytest.mark.parametrize("data", [b"\xff" * 40, b"\0" * 40])
-def test_damage_in_the_middle_is_an_error(make, data):
+def test_damage_while_it_is_streamed_is_an_error(make, data):
     """The consumer has seen items of one run, and gets none of another. The next call runs the function."""
     f = make()
     list(f(1000, 10))
-    harm(f.item(1000, 10), 20_000, data)
     items = f(1000, 10)
     assert next(items)[0] == 0
+    harm(f.item(1000, 10), 20_000, data)
     with pytest.raises(DamagedError):
         list(items)
     assert len(list(f(1000, 10))) == 1000

@@ -29,7 +29,9 @@ def f(cache):
 
 
 def bytes_on_disk(cache):
-    return sorted(path.name for path in Path(cache.path).glob("items/*/*"))
+    """Folders of items, and what is left of any; manifests lie beside them."""
+    found = {path.name for path in Path(cache.path).glob("items/*/*")}
+    return sorted(name for name in found if name.removesuffix(".json") not in found - {name})
 
 
 def end_claims(cache):

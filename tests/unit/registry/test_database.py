@@ -12,7 +12,8 @@ import pytest
 
 from cachedeco import RegistryError
 from cachedeco.registry import database as database_module
-from cachedeco.registry.database import APPLICATION_ID, Database, migrate, split
+from cachedeco.registry.database import APPLICATION_ID, Database
+from cachedeco.registry.migrating import migrate, split
 from cachedeco.registry.pool import Pool
 
 
@@ -145,7 +146,7 @@ def test_what_is_no_database_is_refused(database):
     """A file of other content is named, with what to do, and left as it is."""
     os.makedirs(os.path.dirname(database.path))
     Path(database.path).write_bytes(b"hello, I am a text. " * 500)
-    with pytest.raises(RegistryError, match=r"cannot be read as a registry.*move it away"):
+    with pytest.raises(RegistryError, match=r"is damaged.*move it away"):
         database.connect()
     assert os.path.getsize(database.path) == 10000
 

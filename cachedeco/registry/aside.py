@@ -1,0 +1,124 @@
+"""Putting a registry that cannot be used out of the way, and telling one that is damaged from one that is not.
+
+    registry/registry.db                      the registry
+    registry/salvage/                         a registry that was set aside and has not been read out yet
+    registry/damaged-20260131T120000Z-1f2e/   one that has; nobody deletes it
+
+Notes:
+    All of it happens under the maintenance lock, and every step can be the last one of a killed process: whoever
+    comes next goes on from there. A registry is renamed before its log, and no new one is made while a log lies
+    in the place of its own: SQLite would take the old log for that of the new registry.
+
+    Who has the old file open goes on reading it until `Database.is_current` says no. Its closing deletes nothing:
+    SQLite leaves the log alone when the file has moved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TABLES = frozenset({"items", "owners", "uris", "codes", "attributes", "details"})
+"""What tells a registry of ours whose header is damaged from another program's file."""
+
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises, and what Python does where the message of a damaged schema is no text."""
+
+_DAMAGED = frozenset({11, 26, 522})
+"""SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_IOERR_SHORT_READ."""
+_COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+def says_damaged(error: Exception) -> bool:
+    """Whether an error of SQLite is about what is in the file, and not about reaching it."""
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode"):
+        return True  # bytes in the place of a text; SQLite itself does not mind
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return False
+    # A table or a column that is not there: the schema is damaged, or newer; `is_damaged` tells.
+    missing = code == sqlite3.SQLITE_ERROR and str(error).startswith("no such ")
+    return code in _DAMAGED or code & 0xFF in _DAMAGED or missing
+
+
+def is_damaged(con: sqlite3.Connection, columns: Iterable[str]) -> bool:
+    """Read a whole registry and say whether something in it is wrong.
+
+    Args:
+        con: a connection to it.
+        columns: that its table of items has to have.
+
+    Raises:
+        sqlite3.Error: it cannot be read, for another reason.
+    """
+    try:
+        tables = {row[0] for row in con.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables >= TABLES or not {row[1] for row in con.execute("PRAGMA table_info(items)")} >= set(
+            columns
+        ):
+            return True
+        found = con.execute("PRAGMA integrity_check(1)").fetchone()
+        for table in TABLES:
+            for _ in con.execute(f"SELECT * FROM {table}"):  # noqa: S608 - a name from this module
+                pass  # each has to be what Python can read
+    except ERRORS as error:
+        if says_damaged(error):
+            return True
+        raise
+    return found is None or found[0] != "ok"
+
+
+def set_aside(path: str) -> None:
+    """Move a registry and its companions out of the way.
+
+    Raises:
+        OSError: they cannot be moved.
+    """
+    folder = salvage_folder(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    target = os.path.join(folder, os.path.basename(path))
+    if os.path.exists(path):
+        if os.path.exists(target):
+            finish(path)  # two in a row, of which the first was never read out
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.rename(path, target)
+    for companion in _COMPANIONS:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path + companion, target + companion)
+
+
+def salvage_folder(path: str) -> str:
+    """Where a registry lies that was set aside and has not been read out."""
+    return os.path.join(os.path.dirname(path), "salvage")
+
+
+def has_strays(path: str) -> bool:
+    """Whether there is something in the place of a registry that is gone which a new one must not meet."""
+    return any(os.path.lexists(path + companion) for companion in _COMPANIONS)
+
+
+def finish(path: str) -> str | None:
+    """Name what was set aside after the time; the folder's new path, or None when there is none."""
+    folder = salvage_folder(path)
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    target = os.path.join(os.path.dirname(path), f"damaged-{moment}-{os.urandom(2).hex()}")
+    try:
+        os.rename(folder, target)
+    except FileNotFoundError:
+        return None
+    return target
+
+
+def sweep(path: str) -> None:
+    """Delete what killed processes left of registries that they were making."""
+    folder, stem = os.path.split(path)
+    for name in os.listdir(folder):
+        if name.startswith(stem + ".") and ".new" in name:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, name))
