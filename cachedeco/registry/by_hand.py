@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from cachedeco.registry.claims import Attribute
-    from cachedeco.registry.database import Connection
+    from cachedeco.registry.connection import Connection
     from cachedeco.registry.pool import Pool
 
 SCOPE = b"by hand"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from cachedeco.registry.database import patiently
+from cachedeco.registry.connection import patiently
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

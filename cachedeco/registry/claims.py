@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from cachedeco.registry.database import Connection
+    from cachedeco.registry.connection import Connection
     from cachedeco.registry.pool import Pool
 
     Attribute = tuple[str, str, str, object]  # namespace, name, kind, stored value

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-    from cachedeco.registry.database import Connection
+    from cachedeco.registry.connection import Connection
     from cachedeco.registry.pool import Pool
 
 SWEEP = 4

@@ -18,7 +18,7 @@ from _thread import get_ident
 from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavailableError
 from cachedeco.registry.aside import ERRORS, says_damaged
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
-from cachedeco.registry.database import patiently
+from cachedeco.registry.connection import patiently
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS, LOOK_SECONDS
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from cachedeco.registry.database import Connection, Database
+    from cachedeco.registry.connection import Connection
+    from cachedeco.registry.database import Database
 
     T = TypeVar("T")
 

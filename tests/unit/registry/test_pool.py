@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cachedeco import RegistryError, RegistryUnavailableError
-from cachedeco.registry import database as database_module
+from cachedeco.registry import connection
 from cachedeco.registry import pool as pool_module
 from cachedeco.registry.database import Database
 from cachedeco.registry.pool import Pool
@@ -294,7 +294,7 @@ def test_a_write_waits_for_another_process(pool, locked, monkeypatch):
         if len(tries) == 5:
             locked.execute("COMMIT")
 
-    monkeypatch.setattr(database_module.time, "sleep", pause)
+    monkeypatch.setattr(connection.time, "sleep", pause)
     assert put(pool, 1) == 1
     assert pool.update("INSERT INTO uris (uri) VALUES (?)", ("2",)) == 1
     assert len(tries) == 5
@@ -303,7 +303,7 @@ def test_a_write_waits_for_another_process(pool, locked, monkeypatch):
 
 def test_a_write_does_not_wait_for_ever(pool, locked, monkeypatch):
     """A process that holds the lock for a minute has stopped."""
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.0)
     with pytest.raises(RegistryUnavailableError, match="locked"):
         put(pool, 1)
     assert count(pool) == 1
@@ -313,6 +313,6 @@ def test_a_write_does_not_wait_for_ever(pool, locked, monkeypatch):
 
 def test_what_is_no_lock_is_not_tried_again(pool, monkeypatch):
     """A mistake stays one."""
-    monkeypatch.setattr(database_module.time, "sleep", lambda _seconds: pytest.fail("it was tried again"))
+    monkeypatch.setattr(connection.time, "sleep", lambda _seconds: pytest.fail("it was tried again"))
     with pytest.raises(RegistryUnavailableError, match="no such table"):
         pool.update("DELETE FROM absent", ())
