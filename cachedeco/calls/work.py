@@ -301,7 +301,7 @@ class Work:
             label=wanted.label,
             attributes=attributes,
         )
-        manifest.write(staging.final, described, sync=self._sync)
+        manifest.write(staging.final, described, new=True, sync=self._sync)
         if self._sync:
             staging.settle(self._store.folder)
 

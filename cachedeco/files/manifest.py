@@ -95,19 +95,21 @@ def parse(data: bytes) -> Manifest:
         raise ValueError(f"it is no manifest: {error!r}") from error
 
 
-def write(final: str, manifest: Manifest, *, sync: bool = False) -> None:
+def write(final: str, manifest: Manifest, *, new: bool = False, sync: bool = False) -> None:
     """Put a manifest beside an item's folder, in the place of an earlier one.
 
     Args:
         final: path of the item's folder.
         manifest: what to write.
+        new: there is none yet. Half of it, should this process be killed, is told by its checksum, and the item is not
+            READY then.
         sync: see that it survives a power cut; its folder is the caller's concern.
 
     Raises:
         OSError: it cannot be written; then what was there is there.
     """
     path = final + EXT
-    part = f"{path}.{os.urandom(4).hex()}.part"
+    part = path if new else f"{path}.{os.urandom(4).hex()}.part"
     try:
         with open(part, "xb", buffering=0) as file:
             data = memoryview(dump(manifest))
@@ -115,7 +117,8 @@ def write(final: str, manifest: Manifest, *, sync: bool = False) -> None:
                 data = data[file.write(data) or 0 :]
             if sync:
                 os.fsync(file.fileno())
-        os.replace(part, path)
+        if not new:
+            os.replace(part, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(part)
