@@ -15,14 +15,14 @@ import os
 import time
 from _thread import start_new_thread
 
-from cachedeco import log, policy
+from cachedeco import log
+from cachedeco.calls.call import wait, wait_here
 from cachedeco.calls.flights import Flight
 from cachedeco.errors import RegistryError
 from cachedeco.registry import by_hand
 from cachedeco.registry.by_hand import SCOPE
 from cachedeco.registry.claims import Bytes, Claim, new_token
 from cachedeco.registry.owner import live_tokens
-from cachedeco.settings import FIRST_POLL, LAST_POLL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from cachedeco.record import Record
     from cachedeco.registry.by_hand import Handmade
-    from cachedeco.registry.claims import Running
     from cachedeco.store import Store
 
     Found = TypeVar("Found")
@@ -48,7 +47,7 @@ def best_or_claim(store: Store, wanted: Handmade, look: Callable[[], Found | Non
         look: finds the item to use, or None.
 
     Raises:
-        WaitCycleError: this thread itself holds the claim that it would wait for.
+        WaitCycleError: who holds that claim waits, directly or through others, for this thread.
     """
     while True:
         found = look()
@@ -59,10 +58,11 @@ def best_or_claim(store: Store, wanted: Handmade, look: Callable[[], Found | Non
             flight = mine.board()
             if flight is not mine:
                 log.debug("waiting for %s in this process", wanted.uri)
-                flight.wait()
+                wait_here(store, flight, None)
                 continue
-            outcome = _lead(store, wanted, token, look)
+            outcome = _lead(store, wanted, mine, token, look)
             if isinstance(outcome, Claim):
+                mine.claim = outcome.id
                 _held[token] = mine
             return outcome
         finally:
@@ -130,7 +130,9 @@ def _release(store: Store, token: bytes, flight: Flight) -> None:
         return  # its token is not live: the next claim or wait of this process fails it
 
 
-def _lead(store: Store, wanted: Handmade, token: bytes, look: Callable[[], Found | None]) -> Found | Claim:
+def _lead(
+    store: Store, wanted: Handmade, flight: Flight, token: bytes, look: Callable[[], Found | None]
+) -> Found | Claim:
     """Wait for another process's claim, or claim."""
     while True:
         seen = by_hand.newest_ready(store.pool, wanted.key)
@@ -140,7 +142,7 @@ def _lead(store: Store, wanted: Handmade, token: bytes, look: Callable[[], Found
         running = store.claims.running(wanted.key, SCOPE)
         if running is not None:
             log.debug("waiting for version %d of %s in another process", running.version, wanted.uri)
-            _wait(store, wanted.key, running)
+            wait(store, flight, running, None)
             continue
         live_tokens.add(token)
         claim = by_hand.claim(store.pool, wanted, token, seen)
@@ -148,18 +150,6 @@ def _lead(store: Store, wanted: Handmade, token: bytes, look: Callable[[], Found
             os.makedirs(store.item_folder(wanted.key.hex(), claim.version, token.hex()), mode=0o700)
             log.debug("claimed version %d of %s", claim.version, wanted.uri)
             return claim
-
-
-def _wait(store: Store, key: bytes, first: Running) -> None:
-    """Wait until a claim ends; a claim whose owner is dead is ended here."""
-    pause = FIRST_POLL
-    while True:
-        running = store.claims.running(key, SCOPE)
-        if running is None or running.id != first.id:
-            return
-        if running.ours or not store.claims.reap_if_dead(running.owner):
-            time.sleep(pause)
-            pause = policy.next_pause(pause, LAST_POLL)
 
 
 def _claim_of(record: Record) -> Claim:

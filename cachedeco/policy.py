@@ -26,18 +26,15 @@ class Ended(enum.Enum):
     """The value could not be stored. Whoever waited computes for itself, all at once, without a claim."""
 
 
-def end_of_claim(status: int | None, cause: str | None, *, refresh: bool = False) -> Ended:
+def end_of_claim(status: int | None, cause: str | None) -> Ended:
     """Decide what a waiter does, from the status and cause of the claim that it waits for.
 
     Args:
         status: of the item; None when its row is gone.
         cause: of a FAILED item.
-        refresh: the waiter computes a new version, whatever came of this one.
     """
     if status == Status.WRITE:
         return Ended.RUNNING
-    if refresh:
-        return Ended.LOOK_AGAIN
     if status == Status.FAILED and cause == "raised":
         return Ended.RAISED
     if status == Status.FAILED and cause == "store":

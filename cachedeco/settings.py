@@ -39,6 +39,9 @@ FIRST_POLL = 0.001
 LAST_POLL = 0.025
 """The longest pause between two looks, in seconds."""
 
+SHORT_WAIT = 0.075
+"""Seconds after which other processes are told that somebody who holds a claim waits for another one."""
+
 DIRECTORY_VARIABLE = "CACHEDECO_DIR"
 """Environment variable with the folder of the default cache."""
 

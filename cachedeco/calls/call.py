@@ -2,11 +2,12 @@
 
     call -> hit -----------------------------------------------> value
          -> miss -> another thread is on it: wait for it, look again
-                 -> lead -> another process is on it: wait for it, look again
-                         -> it failed a moment ago: raise
-                         -> work.compute: claim, run, store, commit -> value
+                 -> another process is on it: wait for it, look again
+                 -> it failed a moment ago: raise
+                 -> compute: claim, run, store, commit --------> value
 
-`call_async` is the same road for functions that are awaited.
+`call_async` is the same road for functions that are awaited. A function that calls itself goes down this road as
+often, so each level of it takes few frames of Python's stack.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cachedeco.calls.flights import Flight
 from cachedeco.calls.hits import hit
 from cachedeco.calls.plan import Request
 from cachedeco.calls.refusals import (
+    heed,
     previous_failure,
     refuse_miss,
     refuse_while_cooling_down,
@@ -25,9 +27,9 @@ from cachedeco.calls.refusals import (
     timeout,
 )
 from cachedeco.calls.run import run_uncached
-from cachedeco.calls.work import compute
+from cachedeco.calls.watch import Watch
+from cachedeco.calls.work import UNSTORED_ELSEWHERE, compute
 from cachedeco.errors import RegistryUnavailableError
-from cachedeco.policy import Ended
 from cachedeco.record import MISSING
 from cachedeco.settings import FIRST_POLL, LAST_POLL, switches
 
@@ -54,30 +56,30 @@ def call(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, refresh: 
     request = Request(plan, args, kwargs)
     try:
         store = plan.store()
-        if not refresh and (switches.refresh is None or not switches.refreshes(request.uri)):
+        refresh = refresh or (switches.refresh is not None and switches.refreshes(request.uri))
+        if not refresh:
             value = hit(store, request)
             if value is not MISSING:
                 return value
-            return _miss_or_stale(store, request)
-        return miss(store, request, refresh=True)
-    except RegistryUnavailableError as error:
-        if request.attempts or plan.options.on_store_error == "raise":
-            raise
-        return run_uncached(request, f"the cache could not be used ({error}); computed without it")
-
-
-def _miss_or_stale(store: Store, request: Request) -> Any:
-    try:
-        return miss(store, request, refresh=False)
+        return miss(store, request, refresh=refresh)
     except Exception as error:
-        value = stale_instead(store, request, error)
+        value = _instead(request, error, refresh=refresh)
         if value is MISSING:
             raise
         return value
 
 
+def _instead(request: Request, error: Exception, *, refresh: bool) -> Any:
+    """What a call gets whose road ended with an error, or MISSING."""
+    if isinstance(error, RegistryUnavailableError) and not request.attempts:
+        if request.plan.options.on_store_error == "raise":
+            return MISSING
+        return run_uncached(request, f"the cache could not be used ({error}); computed without it")
+    return MISSING if refresh else stale_instead(request.plan.store(), request, error)
+
+
 def miss(store: Store, request: Request, *, refresh: bool) -> Any:
-    """One thread a process goes on; the others wait for it, then look again."""
+    """Wait for whoever computes the same, in this process or another one, or compute."""
     refuse_miss(store, request, refresh=refresh)
     if store.mode == "read-only":
         return run_uncached(request, None)
@@ -85,64 +87,96 @@ def miss(store: Store, request: Request, *, refresh: bool) -> Any:
     while True:
         mine = Flight(store.folder, request.key, request.scope, request.plan.name)
         try:
-            flight = mine.board()
-            if flight is mine:
-                return lead(store, request, mine, refresh=refresh, deadline=deadline)
-            if not flight.wait(deadline):
-                raise timeout(request)
+            ahead = wait_for_others(store, request, mine, refresh=refresh, deadline=deadline)
+            if ahead is None:
+                if not refresh:
+                    refuse_while_cooling_down(store, request)
+                value = compute(store, request, mine, None if refresh else request.seen)
+                if value is not MISSING:
+                    return value
         finally:
             mine.over = True
             mine.landed.release()
             mine.settle()
         if refresh:
             continue
-        if flight.error is not None:
-            raise previous_failure(request, "", flight.error) from flight.error
-        if flight.unstorable:
-            return run_uncached(request, None)  # the call that could not store its result has said so
+        if ahead is not None and ahead.unstorable:
+            # In this process, the call that could not store its result has said so.
+            return run_uncached(request, UNSTORED_ELSEWHERE if ahead is mine else None)
         value = hit(store, request)
         if value is not MISSING:
             return value
 
 
-def lead(store: Store, request: Request, flight: Flight, *, refresh: bool, deadline: float | None) -> Any:
-    """Wait for another process's claim, or claim and compute."""
-    while True:
-        running = store.claims.running(request.key, request.scope)
-        if running is None:
-            if not refresh:
-                refuse_while_cooling_down(store, request)
-            value = compute(store, request, flight, None if refresh else request.seen)
-            if value is not MISSING:
-                return value
-        else:
-            outcome = wait(store, request, running, deadline)
-            ended = policy.end_of_claim(outcome.status, outcome.cause, refresh=refresh)
-            if ended is Ended.RAISED:
-                flight.error = previous_failure(request, outcome.error or "", None)
-                raise flight.error
-            if ended is Ended.UNSTORABLE:
-                flight.unstorable = True
-                return run_uncached(request, "another process could not store the result; computed again")
-        if not refresh:
-            value = hit(store, request)
-            if value is not MISSING:
-                return value
+def wait_for_others(
+    store: Store, request: Request, mine: Flight, *, refresh: bool, deadline: float | None
+) -> Flight | None:
+    """Wait for whoever computes the same.
+
+    Returns:
+        Its flight, or ours for a claim of another process; None when nobody does: it is our turn.
+
+    Raises:
+        PreviousFailureError: the function raised there, and this call is no refresh.
+        WaitTimeoutError: it takes longer than this call waits.
+        WaitCycleError: it waits for this call.
+    """
+    flight = mine.board()
+    if flight is not mine:
+        if not wait_here(store, flight, deadline):
+            raise timeout(request)
+        if flight.error is not None and not refresh:
+            raise previous_failure(request, "", flight.error) from flight.error
+        return flight
+    running = store.claims.running(request.key, request.scope)
+    if running is None:
+        return None
+    outcome = wait(store, mine, running, deadline)
+    if outcome is None:
+        raise timeout(request)
+    heed(request, mine, outcome)
+    if mine.error is not None and not refresh:
+        raise mine.error
+    return mine
 
 
-def wait(store: Store, request: Request, running: Running, deadline: float | None) -> Outcome:
-    """Wait until a claim ends; a claim whose owner is dead is ended here."""
+def wait_here(store: Store, flight: Flight, deadline: float | None) -> bool:
+    """Wait until a flight of another thread lands; False when it has not by the deadline."""
+    with Watch(store, flight) as watch:
+        if watch.due is not None and (deadline is None or watch.due < deadline):
+            if flight.wait(watch.due):
+                return True
+            watch.note()
+        return flight.wait(deadline)
+
+
+def wait(store: Store, flight: Flight, running: Running, deadline: float | None) -> Outcome | None:
+    """Wait until another process's claim ends; a claim whose owner is dead is ended here.
+
+    Args:
+        store: the cache folder.
+        flight: of the calling thread, on whose way the claim is.
+        running: the claim.
+        deadline: of the monotonic clock; None to wait as long as it takes.
+
+    Returns:
+        How it ended; None when it has not by the deadline.
+    """
+    _, key, scope = flight.place
     pause = FIRST_POLL
-    while True:
-        outcome = store.claims.outcome(running.id)
-        if policy.end_of_claim(outcome.status, outcome.cause) is not Ended.RUNNING:
-            return outcome
-        if not running.ours and store.claims.reap_if_dead(running.owner):
-            continue
-        if deadline is not None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise timeout(request)
-            pause = min(pause, left)
-        time.sleep(pause)
-        pause = policy.next_pause(pause, LAST_POLL)
+    with Watch(store, flight) as watch:
+        while True:
+            now = store.claims.running(key, scope)
+            if now is None or now.id != running.id:
+                return store.claims.outcome(running.id)
+            if not running.ours and store.claims.reap_if_dead(running.owner):
+                continue
+            if watch.is_due():
+                watch.note()
+            if deadline is not None:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return None
+                pause = min(pause, left)
+            time.sleep(pause)
+            pause = policy.next_pause(pause, LAST_POLL)

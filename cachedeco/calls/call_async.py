@@ -9,15 +9,16 @@ Notes:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from contextvars import ContextVar
 from functools import partial
 
 from cachedeco import policy
-from cachedeco.calls.flights import Flight, cycle, stop_waiting
+from cachedeco.calls.flights import Flight, computing
 from cachedeco.calls.hits import best, hit, load
 from cachedeco.calls.plan import ANY_VERSION, Request
 from cachedeco.calls.refusals import (
+    heed,
     previous_failure,
     refuse_miss,
     refuse_while_cooling_down,
@@ -26,9 +27,9 @@ from cachedeco.calls.refusals import (
 )
 from cachedeco.calls.run import run_async, run_uncached_async
 from cachedeco.calls.threads_async import in_thread
-from cachedeco.calls.work import Work, no_place
+from cachedeco.calls.watch import Watch
+from cachedeco.calls.work import UNSTORED_ELSEWHERE, Work, no_place
 from cachedeco.errors import RegistryUnavailableError
-from cachedeco.policy import Ended
 from cachedeco.record import MISSING
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import FIRST_POLL, LAST_POLL, switches
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 _LOOK_AGAIN = 0.25
 """Seconds after which a waiting task looks by itself, should nobody have woken it."""
 
-# The flights that the current task computes, and those of the tasks that made it: waiting for one would never end.
-_computing: ContextVar[tuple[Flight, ...]] = ContextVar("cachedeco_computing", default=())
-
 
 async def call_async(
     plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, refresh: bool = False
@@ -57,18 +55,26 @@ async def call_async(
     request = Request(plan, args, kwargs)
     try:
         store = plan.store()
-        if refresh or (switches.refresh is not None and switches.refreshes(request.uri)):
-            return await _miss(store, request, refresh=True)
-        value = await _hit(store, request)
-        if value is not MISSING:
-            return value
-        return await _miss_or_stale(store, request)
-    except RegistryUnavailableError as error:
-        if request.attempts or plan.options.on_store_error == "raise":
+        refresh = refresh or (switches.refresh is not None and switches.refreshes(request.uri))
+        if not refresh:
+            value = await _hit(store, request)
+            if value is not MISSING:
+                return value
+        return await _miss(store, request, refresh=refresh)
+    except Exception as error:
+        value = await _instead(request, error, refresh=refresh)
+        if value is MISSING:
             raise
-        return await run_uncached_async(
-            request, f"the cache could not be used ({error}); computed without it"
-        )
+        return value
+
+
+async def _instead(request: Request, error: Exception, *, refresh: bool) -> Any:
+    if isinstance(error, RegistryUnavailableError) and not request.attempts:
+        if request.plan.options.on_store_error == "raise":
+            return MISSING
+        why = f"the cache could not be used ({error}); computed without it"
+        return await run_uncached_async(request, why)
+    return MISSING if refresh else await in_thread(stale_instead, request.plan.store(), request, error)
 
 
 async def _hit(store: Store, request: Request) -> Any:
@@ -84,16 +90,6 @@ async def _hit(store: Store, request: Request) -> Any:
     return await in_thread(hit, store, request)
 
 
-async def _miss_or_stale(store: Store, request: Request) -> Any:
-    try:
-        return await _miss(store, request, refresh=False)
-    except Exception as error:
-        value = await in_thread(stale_instead, store, request, error)
-        if value is MISSING:
-            raise
-        return value
-
-
 async def _miss(store: Store, request: Request, *, refresh: bool) -> Any:
     refuse_miss(store, request, refresh=refresh)
     if store.mode == "read-only":
@@ -102,43 +98,60 @@ async def _miss(store: Store, request: Request, *, refresh: bool) -> Any:
     while True:
         mine = Flight(store.folder, request.key, request.scope, request.plan.name, asyncio.current_task())
         try:
-            flight = mine.board()
-            if flight is mine:
-                return await _lead(store, request, mine, refresh=refresh, deadline=deadline)
-            if not await _landing(flight, deadline):
-                raise timeout(request)
+            ahead = await _wait_for_others(store, request, mine, refresh=refresh, deadline=deadline)
+            if ahead is None:
+                if not refresh:
+                    refuse_while_cooling_down(store, request)
+                value = await _compute(store, request, mine, None if refresh else request.seen)
+                if value is not MISSING:
+                    return value
         finally:
             mine.over = True
             mine.landed.release()
             mine.settle()
         if refresh:
             continue
-        if flight.error is not None:
-            raise previous_failure(request, "", flight.error) from flight.error
-        if flight.unstorable:
-            # The call that could not store its result has said so.
-            return await run_uncached_async(request, None)
+        if ahead is not None and ahead.unstorable:
+            # In this process, the call that could not store its result has said so.
+            return await run_uncached_async(request, UNSTORED_ELSEWHERE if ahead is mine else None)
         value = await _hit(store, request)
         if value is not MISSING:
             return value
 
 
-async def _landing(flight: Flight, deadline: float | None) -> bool:
-    """Wait until a flight of another task or thread has ended; False when it has not by the deadline."""
-    runner = asyncio.current_task()
-    if flight in _computing.get():
-        raise cycle([flight.name])
+async def _wait_for_others(
+    store: Store, request: Request, mine: Flight, *, refresh: bool, deadline: float | None
+) -> Flight | None:
+    flight = mine.board()
+    if flight is not mine:
+        if not await _wait_here(store, flight, deadline):
+            raise timeout(request)
+        if flight.error is not None and not refresh:
+            raise previous_failure(request, "", flight.error) from flight.error
+        return flight
+    running = store.claims.running(request.key, request.scope)
+    if running is None:
+        return None
+    outcome = await _wait(store, mine, running, deadline)
+    if outcome is None:
+        raise timeout(request)
+    heed(request, mine, outcome)
+    if mine.error is not None and not refresh:
+        raise mine.error
+    return mine
+
+
+async def _wait_here(store: Store, flight: Flight, deadline: float | None) -> bool:
     landed = asyncio.Event()
-    flight.wake.append(partial(_wake, asyncio.get_running_loop(), landed))
-    try:
-        flight.check_cycle(runner)
+    with Watch(store, flight, asyncio.current_task()) as watch:
+        flight.wake.append(partial(_wake, asyncio.get_running_loop(), landed))
         while not flight.over:
             left = _LOOK_AGAIN if deadline is None else min(_LOOK_AGAIN, deadline - time.monotonic())
             if left <= 0:
                 return False
+            if watch.is_due():
+                await in_thread(watch.note)
             await _wait_for(landed, left)
-    finally:
-        stop_waiting(runner)
     return True
 
 
@@ -156,55 +169,31 @@ def _wake(loop: asyncio.AbstractEventLoop, landed: asyncio.Event) -> None:
         return  # the loop has been closed: nobody waits there
 
 
-async def _lead(
-    store: Store, request: Request, flight: Flight, *, refresh: bool, deadline: float | None
-) -> Any:
-    while True:
-        running = store.claims.running(request.key, request.scope)
-        if running is None:
-            if not refresh:
-                refuse_while_cooling_down(store, request)
-            value = await _compute(store, request, flight, None if refresh else request.seen)
-            if value is not MISSING:
-                return value
-        else:
-            outcome = await _wait(store, request, running, deadline)
-            ended = policy.end_of_claim(outcome.status, outcome.cause, refresh=refresh)
-            if ended is Ended.RAISED:
-                flight.error = previous_failure(request, outcome.error or "", None)
-                raise flight.error
-            if ended is Ended.UNSTORABLE:
-                flight.unstorable = True
-                return await run_uncached_async(
-                    request, "another process could not store the result; computed again"
-                )
-        if not refresh:
-            value = await _hit(store, request)
-            if value is not MISSING:
-                return value
-
-
-async def _wait(store: Store, request: Request, running: Running, deadline: float | None) -> Outcome:
+async def _wait(store: Store, flight: Flight, running: Running, deadline: float | None) -> Outcome | None:
+    _, key, scope = flight.place
     pause = FIRST_POLL
-    while True:
-        outcome = store.claims.outcome(running.id)
-        if policy.end_of_claim(outcome.status, outcome.cause) is not Ended.RUNNING:
-            return outcome
-        if not running.ours and await in_thread(store.claims.reap_if_dead, running.owner):
-            continue
-        if deadline is not None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise timeout(request)
-            pause = min(pause, left)
-        await asyncio.sleep(pause)
-        pause = policy.next_pause(pause, LAST_POLL)
+    with Watch(store, flight, asyncio.current_task()) as watch:
+        while True:
+            now = store.claims.running(key, scope)
+            if now is None or now.id != running.id:
+                return store.claims.outcome(running.id)
+            if not running.ours and await in_thread(store.claims.reap_if_dead, running.owner):
+                continue
+            if watch.is_due():
+                await in_thread(watch.note)
+            if deadline is not None:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return None
+                pause = min(pause, left)
+            await asyncio.sleep(pause)
+            pause = policy.next_pause(pause, LAST_POLL)
 
 
 async def _compute(store: Store, request: Request, flight: Flight, above: int | None) -> Any:
     work = Work(store, request, flight)
     token = work.token
-    before = _computing.set((*_computing.get(), flight))
+    before = computing.set((*computing.get(), flight))
     try:
         live_tokens.add(token)
         if not await in_thread(work.claim, above):
@@ -217,9 +206,12 @@ async def _compute(store: Store, request: Request, flight: Flight, above: int | 
     finally:
         ours = token in live_tokens
         live_tokens.discard(token)
-        _computing.reset(before)
         if ours:
             work.end()
+        with contextlib.suppress(
+            ValueError
+        ):  # closed by the garbage collector, in a context of somebody else
+            computing.reset(before)
 
 
 async def _run(work: Work, request: Request) -> Any:

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from _thread import get_ident
+from contextvars import ContextVar
 
 from cachedeco.errors import WaitCycleError
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _flights: dict[tuple[str, bytes, bytes], Flight] = {}
-_waiting: dict[object, Flight] = {}
+_waiting: dict[object, tuple[Flight, list[Flight]]] = {}  # what is waited for, what cannot land meanwhile
 _replacing = threading.Lock()
+
+computing: ContextVar[tuple[Flight, ...]] = ContextVar("cachedeco_computing", default=())
+"""The flights that this thread or task computes, and those of whoever started it with a copy of its context."""
 
 
 class Flight:
@@ -38,7 +42,9 @@ class Flight:
         runner: the task; left out, the calling thread.
 
     Attributes:
+        place: folder, key and scope.
         runner: the task, or the identifier of the thread.
+        claim: number of the item that is claimed for it; None until it is.
         over: whether it has ended.
         landed: held until it has ended.
         error: the exception that ended the function, if it raised.
@@ -46,12 +52,23 @@ class Flight:
         wake: functions to call when it has ended.
     """
 
-    __slots__ = ("_place", "error", "landed", "name", "over", "runner", "unstorable", "wake")
+    __slots__ = (
+        "claim",
+        "error",
+        "landed",
+        "name",
+        "over",
+        "place",
+        "runner",
+        "unstorable",
+        "wake",
+    )
 
     def __init__(self, folder: str, key: bytes, scope: bytes, name: str, runner: object = None) -> None:
-        self._place = (folder, key, scope)
+        self.place = (folder, key, scope)
         self.name = name
         self.runner = get_ident() if runner is None else runner
+        self.claim: int | None = None
         self.over = False
         self.error: BaseException | None = None
         self.unstorable = False
@@ -61,20 +78,20 @@ class Flight:
 
     def board(self) -> Flight:
         """The flight to be on: this one, if there was none for its (key, scope), else the one that was."""
-        flight = _flights.setdefault(self._place, self)
+        flight = _flights.setdefault(self.place, self)
         if not flight.over:
             return flight
         with _replacing:
-            flight = _flights.get(self._place, self)
+            flight = _flights.get(self.place, self)
             if flight.over:
-                flight = _flights[self._place] = self
-            return _flights.setdefault(self._place, flight)
+                flight = _flights[self.place] = self
+            return _flights.setdefault(self.place, flight)
 
     def settle(self) -> None:
         """Make room for the next flight, and wake the tasks that wait for this one."""
         with _replacing:
-            if _flights.get(self._place) is self:
-                del _flights[self._place]
+            if _flights.get(self.place) is self:
+                del _flights[self.place]
         for wake in self.wake:
             wake()
 
@@ -86,54 +103,67 @@ class Flight:
 
         Returns:
             False when it has not landed by the deadline.
-
-        Raises:
-            WaitCycleError: it waits, directly or through others, for the calling thread.
         """
-        me = get_ident()
-        try:
-            self.check_cycle(me)
-            if deadline is None:
-                with self.landed:  # unlike a call of acquire, no signal can leave it taken
-                    return True
-            left = min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
-            landed = self.landed.acquire(timeout=left)
-            if landed:
-                self.landed.release()
-            return landed
-        finally:
-            stop_waiting(me)
-
-    def check_cycle(self, runner: object) -> None:
-        """Note that a runner is going to wait for this flight.
-
-        Args:
-            runner: the task, or the identifier of the thread.
-
-        Raises:
-            WaitCycleError: the flight waits, directly or through others, for that runner.
-        """
-        # Entered before looking: of two that close a circle at once, one sees the other.
-        _waiting[runner] = self
-        flights: list[Flight] = []
-        flight: Flight | None = self
-        while flight is not None and flight not in flights:
-            flights.append(flight)
-            if flight.runner == runner:
-                raise cycle([each.name for each in flights])
-            flight = _waiting.get(flight.runner)
+        if deadline is None:
+            with self.landed:  # unlike a call of acquire, no signal can leave it taken
+                return True
+        left = min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
+        landed = self.landed.acquire(timeout=left)
+        if landed:
+            self.landed.release()
+        return landed
 
 
-def stop_waiting(runner: object) -> None:
-    """Note that a runner does not wait any more."""
-    _waiting.pop(runner, None)
+def held(runner: object) -> list[Flight]:
+    """The flights that cannot land, nor their claims end, while a thread or task waits; the outermost first.
+
+    Args:
+        runner: the task, or the identifier of the thread.
+    """
+    inherited = computing.get()
+    return [
+        flight
+        for flight in list(_flights.values())
+        if flight.claim is not None and not flight.over and (flight.runner == runner or flight in inherited)
+    ]
+
+
+def begin_waiting(wait: object, awaited: Flight, holding: list[Flight]) -> None:
+    """Note that somebody is going to wait, unless that would never end.
+
+    Args:
+        wait: names the wait; to be given to `stop_waiting` in any case.
+        awaited: the flight to wait for.
+        holding: the flights that cannot land before it does.
+
+    Raises:
+        WaitCycleError: it waits, directly or through others, for one of those.
+    """
+    # Entered before looking: of two that close a circle at once, one sees the other.
+    _waiting[wait] = awaited, holding
+    ways = [[awaited]] if holding else []
+    seen = {awaited}
+    for way in ways:  # which grows meanwhile
+        last = way[-1]
+        if last in holding:
+            inner = holding[holding.index(last) + 1 :]
+            raise cycle([flight.name for flight in (*way, *inner)])
+        for flight, unable in list(_waiting.values()):
+            if last in unable and flight not in seen and not flight.over:
+                seen.add(flight)
+                ways.append([*way, flight])
+
+
+def stop_waiting(wait: object) -> None:
+    """Note that a wait has ended."""
+    _waiting.pop(wait, None)
 
 
 def cycle(names: list[str]) -> WaitCycleError:
     """The error of a call that would wait for itself.
 
     Args:
-        names: of the flights in the circle; the last one waits for the first.
+        names: what is computed in the circle, in order; the last one waits for the first.
     """
     return WaitCycleError(
         f"cached calls wait for each other in a circle: {' -> '.join([names[-1], *names])}; "
@@ -143,14 +173,14 @@ def cycle(names: list[str]) -> WaitCycleError:
 
 
 def _after_fork_in_child() -> None:
-    # The threads that fly are the parent's; but the forking thread goes on here with its own calls.
+    # The threads that fly are the parent's; but the forking thread or task goes on here with its own calls.
     global _replacing  # noqa: PLW0603 - a thread that the child lacks may hold it
     _replacing = threading.Lock()
-    me = get_ident()
-    for place, flight in list(_flights.items()):
-        if flight.runner != me:
-            del _flights[place]
     _waiting.clear()
+    me, mine = get_ident(), computing.get()
+    for place, flight in list(_flights.items()):
+        if flight.runner != me and flight not in mine:
+            del _flights[place]
 
 
 if hasattr(os, "register_at_fork"):

@@ -16,6 +16,7 @@ from cachedeco.errors import (
     StoreError,
     WaitTimeoutError,
 )
+from cachedeco.policy import Ended
 from cachedeco.record import MISSING
 
 TYPE_CHECKING = False
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cachedeco.calls.flights import Flight
     from cachedeco.calls.plan import Plan, Request
+    from cachedeco.registry.claims import Outcome
     from cachedeco.store import Store
 
 
@@ -115,6 +118,14 @@ def previous_failure(request: Request, text: str, cause: BaseException | None) -
     return PreviousFailureError(
         f"{request.plan.name} failed in another call, whose failure this one gets:\n{text}", traceback=text
     )
+
+
+def heed(request: Request, flight: Flight, outcome: Outcome) -> None:
+    """Note how another process's claim has ended, for the flight that has waited for it and all on it."""
+    ended = policy.end_of_claim(outcome.status, outcome.cause)
+    if ended is Ended.RAISED:
+        flight.error = previous_failure(request, outcome.error or "", None)
+    flight.unstorable = ended is Ended.UNSTORABLE
 
 
 def stale_instead(store: Store, request: Request, error: Exception) -> Any:

@@ -24,12 +24,13 @@ def run(request: Request, folder: str | None) -> Any:
     retry = request.plan.options.retry
     if not isinstance(retry, int):
         return retry.copy()(_attempt, request, folder)
-    while request.attempts < retry - 1:
+    while True:
+        kwargs = _prepare(request, folder)
         try:
-            return _attempt(request, folder)
-        except Exception:  # noqa: BLE001, S112 - the last attempt, below, raises what it raises
-            continue
-    return _attempt(request, folder)
+            return _taken(request, folder, request.plan.function(*request.args, **kwargs))
+        except Exception:
+            if request.attempts >= retry:
+                raise
 
 
 async def run_async(request: Request, folder: str | None) -> Any:

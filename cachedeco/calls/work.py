@@ -8,6 +8,7 @@ import time
 from xxhash import xxh3_128_digest
 
 from cachedeco.calls import notices, outputs
+from cachedeco.calls.flights import computing
 from cachedeco.calls.run import run, run_uncached
 from cachedeco.errors import InputChangedError, RegistryUnavailableError, StoreError
 from cachedeco.files import manifest
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from cachedeco.values.contract import Packed
 
 
+UNSTORED_ELSEWHERE = "another process could not store the result; computed again"
+"""Why a call that has waited runs its function without the cache."""
+
+
 def compute(store: Store, request: Request, flight: Flight, above: int | None) -> Any:
     """Claim, run the function, store what it returns.
 
@@ -47,6 +52,7 @@ def compute(store: Store, request: Request, flight: Flight, above: int | None) -
     """
     work = Work(store, request, flight)
     token = work.token
+    before = computing.set((*computing.get(), flight))
     try:
         # Live before its row exists: otherwise another thread of ours could take the row for a leaked one.
         live_tokens.add(token)
@@ -56,12 +62,20 @@ def compute(store: Store, request: Request, flight: Flight, above: int | None) -
             work.prepare()
         except OSError as error:
             return run_uncached(request, no_place(request, error))
-        return work.keep(work.run())
+        work.start()
+        try:
+            returned = run(request, work.folder)
+        except Exception as error:
+            work.failed(error)
+            raise
+        work.stop()
+        return work.keep(returned)
     finally:
         # Here, not in a function: a second Ctrl-C may strike any Python function at its first instruction. A
         # row whose token is not live is failed by the next claim or wait of this process.
         ours = token in live_tokens
         live_tokens.discard(token)
+        computing.reset(before)
         if ours:  # else this is a fork of the process that claimed
             work.end()
 
@@ -119,7 +133,9 @@ class Work:
         self._claim = self._store.claims.claim(wanted, self.token, plan.form, above)
         if self._claim is None:
             self._ended = True
-        return self._claim is not None
+            return False
+        self._flight.claim = self._claim.id
+        return True
 
     def prepare(self) -> None:
         """Make the place that output files are written to.
@@ -129,21 +145,6 @@ class Work:
         """
         if self._request.plan.output is not None:
             self._stage()
-
-    def run(self) -> Any:
-        """Run the function; a failure is recorded before it is raised.
-
-        Returns:
-            Its value; for a function with output files, their names.
-        """
-        self.start()
-        try:
-            return run(self._request, self.folder)
-        except Exception as error:
-            self.failed(error)
-            raise
-        finally:
-            self.stop()
 
     @property
     def folder(self) -> str | None:

@@ -224,3 +224,21 @@ SELECT i.key, u.uri, i.version, i.status, i.scope, i.code, i.token, i.form, i.se
     i.digest, i.mac, i.filename, i.created, i.ended, i.duration, i.attempts, i.pinned, i.function, i.params, i.ext,
     i.label
 FROM items AS i JOIN uris AS u ON u.id = i.uri WHERE i.id = ?
+
+-- name: note_wait
+INSERT OR IGNORE INTO waits (item, wait, key, scope) VALUES (?, ?, ?, ?)
+
+-- name: forget_waits
+-- Waits of claims that have ended, whose process did not come to withdraw them.
+DELETE FROM waits WHERE NOT EXISTS (SELECT 1 FROM items WHERE id = waits.item AND status = 1)
+
+-- name: withdraw_wait
+DELETE FROM waits WHERE wait = ?
+
+-- name: awaited
+-- The running claims that a claim waits for.
+SELECT i.id, i.owner, coalesce(i.function, u.uri)
+FROM waits AS w
+JOIN items AS i ON i.key = w.key AND i.scope = w.scope AND i.status = 1 AND i.owner IS NOT NULL
+JOIN uris AS u ON u.id = i.uri
+WHERE w.item = ?

@@ -121,3 +121,12 @@ CREATE TABLE file_digests (
     inode    INTEGER NOT NULL,
     digest   BLOB NOT NULL
 ) WITHOUT ROWID;
+
+-- Waits of those who hold a claim themselves, while they last: of each claim held, what it cannot end without.
+CREATE TABLE waits (
+    item  INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE, -- the claim that is held
+    wait  BLOB NOT NULL,               -- 16 random bytes: names the wait
+    key   BLOB NOT NULL,               -- with scope: what is waited for, whoever claims it
+    scope BLOB NOT NULL,
+    PRIMARY KEY (item, wait)
+) WITHOUT ROWID;

@@ -31,14 +31,14 @@ import os, sys
 from cachedeco import Cache, held
 
 with Cache(sys.argv[1]) as cache:
-    wait, waited = held._wait, []
+    wait, waited = held.wait, []
 
     def wait_and_say(*arguments):
         waited or print("waits", flush=True)
         waited.append(True)
         wait(*arguments)
 
-    held._wait = wait_and_say
+    held.wait = wait_and_say
     item = cache.best_or_new("u", {"x": 1}, filename="f.txt")
     print(item.status.name, item.version, flush=True)
     if item.status.name == "WRITE":

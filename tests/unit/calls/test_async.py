@@ -299,7 +299,7 @@ def test_together_with_other_processes(make, cache):
 
     async def crowd(process):
         tasks = [asyncio.create_task(f(1)) for _ in range(5)]
-        await until(lambda: waiting() == 4)
+        await until(lambda: waiting() == 5)
         await asyncio.sleep(0.1)
         assert not any(task.done() for task in tasks)
         process.stdin.write("\n")
@@ -324,7 +324,7 @@ def test_when_the_other_process_dies_one_task_computes(make, cache):
 
     async def crowd(process):
         tasks = [asyncio.create_task(f(1)) for _ in range(5)]
-        await until(lambda: waiting() == 4)
+        await until(lambda: waiting() == 5)
         process.kill()
         return await asyncio.gather(*tasks)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import threading
 import time
 
@@ -65,11 +67,10 @@ def test_waiting_ends_with_the_landing():
     """At once, for all who wait."""
     mine = flight()
     mine.board()
-    waiters = [in_thread(mine.wait) for _ in range(4)]
-    deadline = time.monotonic() + 30
-    while len(flights._waiting) < 4:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    began = threading.Barrier(5)
+    waiters = [in_thread(lambda: (began.wait(30), mine.wait())[1]) for _ in range(4)]
+    began.wait(30)
+    waiters[0][0].join(0.01)
     assert all(thread.is_alive() for thread, _ in waiters)
     land(mine)
     for thread, got in waiters:
@@ -105,45 +106,103 @@ def test_a_deadline_that_has_passed_is_no_error():
     assert got == [False]
 
 
+@contextlib.contextmanager
+def waiting(awaited, *holding):
+    """Somebody who holds flights waits for another one."""
+    wait = object()
+    try:
+        flights.begin_waiting(wait, awaited, list(holding))
+        yield
+    finally:
+        flights.stop_waiting(wait)
+
+
+def circle(awaited, *holding):
+    """The names in the circle that a wait would close; None if there is none."""
+    try:
+        with waiting(awaited, *holding):
+            return None
+    except WaitCycleError as error:
+        return error.names
+
+
 def test_nobody_waits_for_itself():
     """The circle of one is named."""
     mine = flight(name="module.f")
-    mine.board()
-    with pytest.raises(WaitCycleError, match=r"module\.f -> module\.f"):
-        flight().board().wait()
+    with pytest.raises(WaitCycleError, match=r"module\.f -> module\.f;"), waiting(mine, mine):
+        pass
 
 
-def test_a_circle_of_threads_is_refused():
+def test_a_circle_is_refused_to_the_last_one():
     """A waits for B, B for C, and C would wait for A."""
-    mine = flight(b"a", name="a")
-    mine.board()
-    others = {}
-    ready = threading.Barrier(3)
+    a, b, c = flight(b"a", name="a"), flight(b"b", name="b"), flight(b"c", name="c")
+    with waiting(b, a), waiting(c, b):
+        assert circle(a, c) == ["a", "b", "c"]
+    assert circle(a, c) is None
 
-    def fly(name, waits_for):
-        def run():
-            own = flight(name.encode(), name=name)
-            own.board()
-            others[name] = own
-            ready.wait(30)
-            return flight(waits_for.encode()).board().wait()
 
-        return run
+def test_what_is_called_on_the_way_is_named_too():
+    """F calls G, which would wait for F."""
+    f, g = flight(b"f", name="f"), flight(b"g", name="g")
+    assert circle(f, f, g) == ["f", "g"]
 
-    threads = [in_thread(fly("b", "c")), in_thread(fly("c", "a"))]
-    ready.wait(30)
-    deadline = time.monotonic() + 30
-    while len(flights._waiting) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    with pytest.raises(WaitCycleError) as caught:
-        others["b"].wait()
-    assert caught.value.names == ["b", "c", "a"]
-    for each in (mine, *others.values()):
-        land(each)
-    for thread, got in threads:
-        thread.join(30)
-        assert got == [True]
+
+def test_who_waits_for_several_at_once_is_followed_everywhere():
+    """As a function does that gathers tasks."""
+    f, g, h = flight(b"f", name="f"), flight(b"g", name="g"), flight(b"h", name="h")
+    with waiting(g, f), waiting(h, f):
+        assert circle(f, g) == ["f", "g"]
+        assert circle(f, h) == ["f", "h"]
+
+
+def test_who_holds_nothing_may_wait_for_anything():
+    """Nobody waits for such a one."""
+    f, g = flight(b"f"), flight(b"g")
+    with waiting(g, f), waiting(f):
+        assert circle(f) is None
+
+
+def test_waits_without_a_circle_are_let_be():
+    """Two who wait for one, one who waits in a row of others."""
+    f, g, h = flight(b"f"), flight(b"g"), flight(b"h")
+    with waiting(h, f):
+        assert circle(h, g) is None
+        assert circle(f, g) is None
+
+
+def test_what_has_landed_closes_no_circle():
+    """Whoever waited for it is about to notice."""
+    f, g, h = flight(b"f"), flight(b"g"), flight(b"h")
+    with waiting(g, f), waiting(h, g):
+        g.over = True
+        assert circle(f, h) is None
+
+
+def test_held_is_what_a_thread_or_task_has_claimed():
+    """Not what it only waits for, nor what others hold, nor what is over."""
+    mine = [Flight("/c", key, b"s", "f", runner="me") for key in (b"1", b"2", b"3", b"4")]
+    other = Flight("/c", b"5", b"s", "f", runner="other")
+    for number, each in enumerate([*mine, other]):
+        each.board()
+        each.claim = number
+    mine[1].claim = None
+    mine[2].over = True
+    assert flights.held("me") == [mine[0], mine[3]]
+
+
+def test_held_is_also_what_those_hold_who_started_one():
+    """With a copy of their context."""
+    parent = Flight("/c", b"k", b"s", "f", runner="parent")
+    parent.board()
+    parent.claim = 1
+
+    def run():
+        flights.computing.set((parent,))
+        assert flights.held("child") == [parent]
+        assert contextvars.copy_context().run(flights.held, "grandchild") == [parent]
+
+    contextvars.copy_context().run(run)
+    assert flights.held("child") == []
 
 
 def test_a_flight_that_is_over_makes_room():
@@ -173,14 +232,3 @@ def test_landing_calls_those_who_asked_for_it():
     mine.wake.append(lambda: called.append(1))
     land(mine)
     assert called == [1]
-
-
-def test_a_runner_may_be_something_else_than_a_thread():
-    """Two tasks of one thread do not take each other for themselves."""
-    mine = Flight("/c", b"k", b"s", "f", runner="task one")
-    mine.board()
-    mine.check_cycle("task two")
-    flights.stop_waiting("task two")
-    with pytest.raises(WaitCycleError):
-        mine.check_cycle("task one")
-    flights.stop_waiting("task one")

@@ -86,7 +86,7 @@ def test_after_the_commit_of_a_claim_it_is_let_go(cache, function, monkeypatch):
 
 def test_between_claim_and_function_the_claim_is_let_go(cache, function, monkeypatch):
     """Nothing has run."""
-    raise_before(monkeypatch, work_module.Work, "run")
+    raise_before(monkeypatch, work_module, "run")
     with pytest.raises(KeyboardInterrupt):
         function(1)
     assert STATE["calls"] == 0
@@ -95,7 +95,7 @@ def test_between_claim_and_function_the_claim_is_let_go(cache, function, monkeyp
 
 def test_in_place_of_the_clean_up_the_next_call_cleans_up(cache, function, monkeypatch):
     """A second Ctrl-C that strikes the clean-up itself leaves a row that the next call of any key ends."""
-    raise_before(monkeypatch, work_module.Work, "run")
+    raise_before(monkeypatch, work_module, "run")
     raise_before(monkeypatch, work_module.Work, "end")
     with pytest.raises(KeyboardInterrupt):
         function(1)
@@ -106,7 +106,7 @@ def test_in_place_of_the_clean_up_the_next_call_cleans_up(cache, function, monke
 
 def test_in_place_of_the_clean_up_a_call_of_the_same_key_goes_on(cache, function, monkeypatch):
     """It does not wait for a writer that there is not."""
-    raise_before(monkeypatch, work_module.Work, "run")
+    raise_before(monkeypatch, work_module, "run")
     raise_before(monkeypatch, work_module.Work, "end")
     with pytest.raises(KeyboardInterrupt):
         function(1)
