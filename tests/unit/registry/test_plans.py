@@ -34,6 +34,8 @@ SCANS = {
     "reap": "SCAN items USING INDEX items_claim",  # running claims are few, and nothing else is in it
     "release": "SCAN items USING INDEX items_claim",
     "running_owners": "SCAN owners USING INDEX owners_running",
+    "forget_waits": "SCAN waits",  # as few as there are waits just now of those who hold a claim
+    "withdraw_wait": "SCAN waits",
 }
 """The only statements that go through a table or an index."""
 
