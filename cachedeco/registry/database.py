@@ -16,6 +16,7 @@ from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavai
 from cachedeco.registry import aside, statements
 from cachedeco.registry.connection import Connection
 from cachedeco.registry.filesystem import refuse_network
+from cachedeco.registry.imports import importing_filelock
 from cachedeco.registry.migrating import migrate, migrations
 from cachedeco.registry.readonly import Snapshot
 from cachedeco.registry.slots import Slots
@@ -355,7 +356,8 @@ class Database:
 @contextlib.contextmanager
 def maintenance(folder: str) -> Iterator[None]:
     """Hold the lock of a cache folder for what only one process may do at a time."""
-    from filelock import FileLock
+    with importing_filelock:
+        from filelock import FileLock
 
     path = os.path.join(folder, "maintenance.lock")
     with FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False):

@@ -15,6 +15,7 @@ import threading
 import time
 
 from cachedeco.errors import RegistryUnavailableError
+from cachedeco.registry.imports import importing_filelock
 from cachedeco.registry.statements import QUERIES
 
 TYPE_CHECKING = False
@@ -178,7 +179,8 @@ def resign(pool: Pool) -> None:
 
 
 def _make(pool: Pool) -> Owner:
-    from filelock import FileLock
+    with importing_filelock:
+        from filelock import FileLock
 
     folder = pool.database.folder
     name = os.urandom(16).hex()
@@ -221,7 +223,8 @@ def _held_if_free(path: str) -> Iterator[bool | None]:
     Opened without creating: a lock file that somebody deleted would otherwise look free while its owner
     lives.
     """
-    from filelock import lock_descriptor
+    with importing_filelock:
+        from filelock import lock_descriptor
 
     try:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0))

@@ -19,6 +19,7 @@ from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavai
 from cachedeco.registry.aside import ERRORS, says_damaged
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
 from cachedeco.registry.connection import patiently
+from cachedeco.registry.imports import finish_imports
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS, LOOK_SECONDS
 
@@ -308,6 +309,8 @@ def _close(idle: list[Connection]) -> None:
 
 
 def _before_fork() -> None:
+    if _pools:
+        finish_imports()
     _forking.acquire()
     for pool in list(_pools):
         pool._before_fork()

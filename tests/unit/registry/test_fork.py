@@ -237,6 +237,39 @@ def test_a_child_may_compute_in_the_midst_of_its_parents_computation(tmp_path):
     assert run(tmp_path, story) == ["10", "1"]
 
 
+@pytest.mark.parametrize("name", ["json", "filelock"])
+def test_a_fork_in_the_midst_of_an_import_leaves_a_child_that_works(tmp_path, name):
+    """A thread of the parent is just importing what the child will need."""
+    story = f"""
+    class Slow:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == {name!r} and threading.current_thread() is thread:
+                begun.set()
+                assert forking.wait(30)
+    @cached(cache=cache, code_version="1")
+    def f(x):
+        return x * 10
+    begun, forking = threading.Event(), threading.Event()
+    sys.meta_path.insert(0, Slow)
+    thread = threading.Thread(target=f, args=(1,))
+    os.register_at_fork(before=forking.set)  # the last one to be registered is the first one to be called
+    thread.start()
+    assert begun.wait(30)
+    if {name!r} == "filelock":
+        sys.stderr = open(os.devnull, "w")
+        os.dup2(sys.stderr.fileno(), 2)  # its own hooks complain of the other half of this fork
+    def work():
+        import faulthandler
+        faulthandler.dump_traceback_later(20, exit=True)
+        assert f(2) == 20
+    print(ended(child(work)))
+    thread.join()
+    print(f(1))
+    """
+    assert run(tmp_path, story) == ["0", "10"]
+
+
 def test_forked_workers_of_multiprocessing_use_the_cache(tmp_path):
     """A pool of forked workers computes each key once."""
     story = """
