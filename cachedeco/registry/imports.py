@@ -8,12 +8,11 @@ Notes:
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import threading
 
 importing_filelock = threading.Lock()
-"""Held while the library is imported. It cannot be imported by a fork: it has things of its own to do at one."""
+"""Held while the library is imported, and during a fork: the library has things of its own to do at one."""
 
 _LATE = ("fnmatch", "json", "pickle", "shutil", "tempfile", "traceback", "zlib")
 
@@ -26,11 +25,3 @@ def finish_imports() -> None:
     for name in (*_LATE, *ours):
         with contextlib.suppress(ImportError):  # whoever needs it will say so
             import_module(name)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=importing_filelock.acquire,
-        after_in_parent=importing_filelock.release,
-        after_in_child=importing_filelock.release,
-    )

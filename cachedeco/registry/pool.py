@@ -19,7 +19,7 @@ from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavai
 from cachedeco.registry.aside import ERRORS, says_damaged
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
 from cachedeco.registry.connection import patiently
-from cachedeco.registry.imports import finish_imports
+from cachedeco.registry.imports import finish_imports, importing_filelock
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS, LOOK_SECONDS
 
@@ -309,9 +309,10 @@ def _close(idle: list[Connection]) -> None:
 
 
 def _before_fork() -> None:
+    _forking.acquire()
+    importing_filelock.acquire()
     if _pools:
         finish_imports()
-    _forking.acquire()
     for pool in list(_pools):
         pool._before_fork()
 
@@ -319,12 +320,14 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     for pool in list(_pools):
         pool._after_fork_in_parent()
+    importing_filelock.release()
     _forking.release()
 
 
 def _after_fork_in_child() -> None:
     global _forking  # noqa: PLW0603 - the parent's thread lets go of its own
     _forking = threading.Lock()
+    importing_filelock.release()
     for pool in list(_pools):
         pool._after_fork_in_child()
 

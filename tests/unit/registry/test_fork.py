@@ -250,6 +250,10 @@ def test_a_fork_in_the_midst_of_an_import_leaves_a_child_that_works(tmp_path, na
     @cached(cache=cache, code_version="1")
     def f(x):
         return x * 10
+    import subprocess  # another process makes the registry: this one has loaded nothing for it
+    make = "import sys; from cachedeco import Cache; len(Cache(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", make, sys.argv[1]], check=True)
+    assert {name!r} not in sys.modules
     begun, forked = threading.Event(), threading.Event()
     sys.meta_path.insert(0, Slow)
     thread = threading.Thread(target=f, args=(1,))
