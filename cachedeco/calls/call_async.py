@@ -96,7 +96,7 @@ async def _miss(store: Store, request: Request, *, refresh: bool) -> Any:
         return await run_uncached_async(request, None)
     deadline = request.deadline()
     while True:
-        mine = Flight(store.folder, request.key, request.scope, request.plan.name, asyncio.current_task())
+        mine = Flight(store.folder, request.key, request.scope, request.plan.name, in_task=True)
         try:
             ahead = await _wait_for_others(store, request, mine, refresh=refresh, deadline=deadline)
             if ahead is None:
@@ -143,7 +143,7 @@ async def _wait_for_others(
 
 async def _wait_here(store: Store, flight: Flight, deadline: float | None) -> bool:
     landed = asyncio.Event()
-    with Watch(store, flight, asyncio.current_task()) as watch:
+    with Watch(store, flight, in_task=True) as watch:
         flight.wake.append(partial(_wake, asyncio.get_running_loop(), landed))
         while not flight.over:
             left = _LOOK_AGAIN if deadline is None else min(_LOOK_AGAIN, deadline - time.monotonic())
@@ -172,7 +172,7 @@ def _wake(loop: asyncio.AbstractEventLoop, landed: asyncio.Event) -> None:
 async def _wait(store: Store, flight: Flight, running: Running, deadline: float | None) -> Outcome | None:
     _, key, scope = flight.place
     pause = FIRST_POLL
-    with Watch(store, flight, asyncio.current_task()) as watch:
+    with Watch(store, flight, in_task=True) as watch:
         while True:
             now = store.claims.running(key, scope)
             if now is None or now.id != running.id:

@@ -39,11 +39,11 @@ class Flight:
         key: 16 bytes.
         scope: digest of the code, or empty.
         name: what is computed, for messages.
-        runner: the task; left out, the calling thread.
+        in_task: whether a task flies, not the calling thread.
 
     Attributes:
         place: folder, key and scope.
-        runner: the task, or the identifier of the thread.
+        thread: identifier of the thread; None for a task, which is to be garbage when its loop forgets it.
         claim: number of the item that is claimed for it; None until it is.
         over: whether it has ended.
         landed: held until it has ended.
@@ -59,15 +59,15 @@ class Flight:
         "name",
         "over",
         "place",
-        "runner",
+        "thread",
         "unstorable",
         "wake",
     )
 
-    def __init__(self, folder: str, key: bytes, scope: bytes, name: str, runner: object = None) -> None:
+    def __init__(self, folder: str, key: bytes, scope: bytes, name: str, *, in_task: bool = False) -> None:
         self.place = (folder, key, scope)
         self.name = name
-        self.runner = get_ident() if runner is None else runner
+        self.thread = None if in_task else get_ident()
         self.claim: int | None = None
         self.over = False
         self.error: BaseException | None = None
@@ -114,17 +114,19 @@ class Flight:
         return landed
 
 
-def held(runner: object) -> list[Flight]:
-    """The flights that cannot land, nor their claims end, while a thread or task waits; the outermost first.
+def held(*, in_task: bool = False) -> list[Flight]:
+    """The flights that cannot land, nor their claims end, while the caller waits; the outermost first.
 
     Args:
-        runner: the task, or the identifier of the thread.
+        in_task: whether a task would wait, not the calling thread.
     """
-    inherited = computing.get()
+    me, inherited = None if in_task else get_ident(), computing.get()
     return [
         flight
         for flight in list(_flights.values())
-        if flight.claim is not None and not flight.over and (flight.runner == runner or flight in inherited)
+        if flight.claim is not None
+        and not flight.over
+        and (flight in inherited or (flight.thread == me and not in_task))
     ]
 
 
@@ -179,7 +181,7 @@ def _after_fork_in_child() -> None:
     _waiting.clear()
     me, mine = get_ident(), computing.get()
     for place, flight in list(_flights.items()):
-        if flight.runner != me and flight not in mine:
+        if flight.thread != me and flight not in mine:
             del _flights[place]
 
 

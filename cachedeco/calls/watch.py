@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from _thread import get_ident
 
 from cachedeco.calls.flights import begin_waiting, cycle, held, stop_waiting
 from cachedeco.errors import RegistryUnavailableError
@@ -39,7 +38,7 @@ class Watch:
         store: the cache folder.
         awaited: the flight that is waited for: another's, or the waiting one itself while the claim is another
             process's.
-        runner: the waiting task; left out, the calling thread.
+        in_task: whether a task waits, not the calling thread.
 
     Attributes:
         due: when the wait is to be noted, by the monotonic clock; None when it need not be (any more).
@@ -48,10 +47,10 @@ class Watch:
         WaitCycleError: on entering, when the wait would never end.
     """
 
-    def __init__(self, store: Store, awaited: Flight, runner: object = None) -> None:
+    def __init__(self, store: Store, awaited: Flight, *, in_task: bool = False) -> None:
         self._store = store
         self._awaited = awaited
-        self._held = held(get_ident() if runner is None else runner)
+        self._held = held(in_task=in_task)
         self._claims = [flight for flight in self._held if flight.place[0] == awaited.place[0]]
         self._noted: bytes | None = None
         self.due = time.monotonic() + SHORT_WAIT if self._claims else None

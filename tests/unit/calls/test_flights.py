@@ -178,31 +178,32 @@ def test_what_has_landed_closes_no_circle():
         assert circle(f, h) is None
 
 
-def test_held_is_what_a_thread_or_task_has_claimed():
+def in_the_air(key, *, claim=None, in_task=False):
+    made = Flight("/c", key, b"s", "f", in_task=in_task)
+    made.board()
+    made.claim = claim
+    return made
+
+
+def test_held_is_what_a_thread_has_claimed():
     """Not what it only waits for, nor what others hold, nor what is over."""
-    mine = [Flight("/c", key, b"s", "f", runner="me") for key in (b"1", b"2", b"3", b"4")]
-    other = Flight("/c", b"5", b"s", "f", runner="other")
-    for number, each in enumerate([*mine, other]):
-        each.board()
-        each.claim = number
-    mine[1].claim = None
+    mine = [in_the_air(b"1", claim=1), in_the_air(b"2"), in_the_air(b"3", claim=3), in_the_air(b"4", claim=4)]
     mine[2].over = True
-    assert flights.held("me") == [mine[0], mine[3]]
+    in_the_air(b"5", claim=5, in_task=True)
+    thread, _ = in_thread(lambda: in_the_air(b"6", claim=6))
+    thread.join(30)
+    assert flights.held() == [mine[0], mine[3]]
+    assert flights.held(in_task=True) == []
 
 
 def test_held_is_also_what_those_hold_who_started_one():
     """With a copy of their context."""
-    parent = Flight("/c", b"k", b"s", "f", runner="parent")
-    parent.board()
-    parent.claim = 1
-
-    def run():
-        flights.computing.set((parent,))
-        assert flights.held("child") == [parent]
-        assert contextvars.copy_context().run(flights.held, "grandchild") == [parent]
-
-    contextvars.copy_context().run(run)
-    assert flights.held("child") == []
+    parent = in_the_air(b"k", claim=1, in_task=True)
+    context = contextvars.copy_context()
+    context.run(flights.computing.set, (parent,))
+    assert context.run(lambda: flights.held(in_task=True)) == [parent]
+    assert context.copy().run(flights.held) == [parent]
+    assert flights.held() == []
 
 
 def test_a_flight_that_is_over_makes_room():
