@@ -110,12 +110,12 @@ def abandon(store: Store, token: bytes) -> None:
     The collector may strike inside a transaction or with any lock held, so the registry is told by another
     thread.
     """
-    flight = _held.pop(token, None)
+    flight = _held.get(token)
     if flight is None:
         return  # it has ended, or this is a fork of the process that claimed
+    _land(flight)
     live_tokens.discard(token)
-    flight.over = True
-    flight.landed.release()
+    _held.pop(token, None)
     try:
         start_new_thread(_release, (store, token, flight))
     except RuntimeError:
@@ -161,13 +161,20 @@ def _since(created: int) -> int:
 
 
 def _let_go(token: bytes) -> None:
-    flight = _held.pop(token, None)
+    flight = _held.get(token)
     if flight is None:
         return
+    _land(flight)
     live_tokens.discard(token)
-    flight.over = True
-    flight.landed.release()
     flight.settle()
+    # Last: when Ctrl-C cuts this short, the item does the rest once it is garbage.
+    _held.pop(token, None)
+
+
+def _land(flight: Flight) -> None:
+    if not flight.over:
+        flight.over = True
+        flight.landed.release()
 
 
 def _after_fork_in_child() -> None:

@@ -141,8 +141,15 @@ class Making(Finding):
             return self.best(uri, params, status, newer_than, older_than)
 
         wanted = self._handmade(uri, params, attrs, ext, label, filename)
-        outcome = held.best_or_claim(self.store, wanted, look)
-        return outcome if isinstance(outcome, CacheItem) else self._claimed(outcome)
+        outcome: CacheItem | Claim | None = None
+        try:
+            outcome = held.best_or_claim(self.store, wanted, look)
+            return outcome if isinstance(outcome, CacheItem) else self._claimed(outcome)
+        except BaseException:
+            # Ctrl-C may strike before there is an item whose end would end the claim.
+            if outcome is not None and not isinstance(outcome, CacheItem):
+                held.abandon(self.store, outcome.token)
+            raise
 
     def move_in(  # noqa: PLR0917 - promised by position
         self,
@@ -217,13 +224,9 @@ class Making(Finding):
 
         from cachedeco import held
 
-        try:
-            item = CacheItem(self._made(claim.id), self.store)
-            # At the end of the process the lock of its owner says the same.
-            weakref.finalize(item, held.abandon, self.store, claim.token).atexit = False
-        except BaseException:
-            held.abandon(self.store, claim.token)
-            raise
+        item = CacheItem(self._made(claim.id), self.store)
+        # At the end of the process the lock of its owner says the same.
+        weakref.finalize(item, held.abandon, self.store, claim.token).atexit = False
         return item
 
     def _made(self, id_: int) -> Record:

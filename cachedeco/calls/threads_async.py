@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from contextvars import copy_context
 from functools import partial
@@ -18,15 +19,17 @@ if TYPE_CHECKING:
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
     """Run a function in a thread of its own; a cancelled task waits for its end: nothing is cut in two."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
+    done: asyncio.Future[tuple[T | None, BaseException | None]] = loop.create_future()
 
     def run() -> None:
+        result, error = None, None
         try:
             result = function(*args)
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
-            _hand_over(loop, done, None, error)
-        else:
-            _hand_over(loop, done, result, None)
+        except BaseException as raised:  # noqa: BLE001 - it is raised where it is awaited
+            error = raised
+        # No function of ours is called by the loop: Ctrl-C could strike it, and nobody would learn of the end.
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody awaits it
+            loop.call_soon_threadsafe(done.set_result, (result, error))
 
     run_here = partial(copy_context().run, run)
     threading.Thread(target=run_here, name="cachedeco", daemon=True).start()
@@ -37,21 +40,8 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        done.exception()  # looked at, so that nobody complains; the cancellation is what the caller gets
         raise cancelled
-    return done.result()
-
-
-def _hand_over(
-    loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any], result: Any, error: BaseException | None
-) -> None:
-    def settle() -> None:
-        if error is None:
-            done.set_result(result)
-        else:
-            done.set_exception(error)
-
-    try:
-        loop.call_soon_threadsafe(settle)
-    except RuntimeError:
-        return  # the loop has been closed: nobody awaits it
+    result, failure = done.result()
+    if failure is not None:
+        raise failure
+    return result  # type: ignore[return-value]  # there is one where nothing was raised

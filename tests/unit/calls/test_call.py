@@ -799,3 +799,23 @@ def test_tasks_that_cannot_load_a_value_do_not_go_round_in_circles(cache, work, 
     work.result = "new"
     assert asyncio.run(crowd()) == ["new"] * 5
     assert work.calls == 2
+
+
+def test_a_function_may_call_itself_150_deep(cache):
+    """Each level takes few of the 1000 frames that Python allows."""
+
+    @cached(cache=cache, code_version="1")
+    def fibonacci(n):
+        return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+    got = []
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    try:
+        # A thread has a stack of its own, without the frames of the test.
+        thread = threading.Thread(target=lambda: got.append(fibonacci(150)))
+        thread.start()
+        thread.join()
+    finally:
+        sys.setrecursionlimit(before)
+    assert got == [9969216677189303386214405760200]

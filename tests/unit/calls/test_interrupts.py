@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import sys
 
 import pytest
@@ -174,3 +176,68 @@ def test_at_every_place_of_a_call(cache, function):
     flights._flights.clear()
     assert owner.live_tokens == set()
     assert cache.store.pool._busy == set()
+
+
+def refresh(cache, function):
+    return function.refresh, lambda key: function.refresh(key) == STATE["result"]
+
+
+def call_again(cache, function):
+    return lambda _: function(0), lambda _: function(0) == STATE["result"]
+
+
+def map_over(cache, function):
+    return lambda key: function.map([0, key]), lambda key: function.map([0, key]) == [STATE["result"]] * 2
+
+
+def awaited(cache, function):
+    @cached(cache=cache, code_version="1", uri="awaited")
+    async def later(x):
+        return STATE["result"]
+
+    def step(key):
+        # Without a loop of its own, in which the strike would meet asyncio's own code.
+        return asyncio.run(later(key))
+
+    return step, lambda key: step(key) == STATE["result"]
+
+
+def streamed(cache, function):
+    @cached(cache=cache, code_version="1", uri="streamed")
+    def stream(x):
+        yield STATE["result"]
+
+    return lambda key: list(stream(key)), lambda key: list(stream(key)) == [STATE["result"]]
+
+
+def by_hand(cache, function):
+    def write(key):
+        item = cache.best_or_new("by hand", {"key": key}, filename="f")
+        if item.status == Status.WRITE:
+            item.path.write_bytes(STATE["result"])
+            item.ready()
+        return item.path.read_bytes()
+
+    return write, lambda key: write(key) == STATE["result"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@pytest.mark.parametrize("make", [refresh, call_again, map_over, streamed, by_hand, awaited])
+def test_at_every_place_of_other_roads(cache, function, make):
+    """Wherever it strikes: it works the next time, what was READY stays, and no claim is left running."""
+    function(0)
+    act, works = make(cache, function)
+    act(0)
+    place = 0
+    while (struck := strike(act, 1_000 + place, place)) is not None:
+        ready = {item.id for item in cache.search(status=Status.READY)} if place % 20 == 0 else set()
+        assert works(1_000 + place), struck
+        assert ready <= {item.id for item in cache.search(status=Status.READY)} if ready else True, struck
+        place += 1
+    assert place > 10
+    gc.collect()
+    function(1)
+    assert cache.search(status=Status.WRITE) == []
+    assert owner.live_tokens == set()
+    assert cache.store.pool._busy == set()
+    flights._flights.clear()
