@@ -28,13 +28,6 @@ def test_what_the_end_of_a_claim_means(status, cause, ended):
     assert end_of_claim(status, cause) is ended
 
 
-@pytest.mark.parametrize("cause", ["raised", "store", "abandoned"])
-def test_a_refresh_computes_whatever_became_of_the_claim(cause):
-    """It only waits for its end."""
-    assert end_of_claim(Status.FAILED, cause, refresh=True) is Ended.LOOK_AGAIN
-    assert end_of_claim(Status.WRITE, None, refresh=True) is Ended.RUNNING
-
-
 def record(version, code="c", status=Status.READY, form="value"):
     return SimpleNamespace(version=version, code=code, status=status, form=form)
 
