@@ -11,7 +11,7 @@ from cachedeco.registry.statements import QUERIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cachedeco.registry.database import Connection
+    from cachedeco.registry.connection import Connection
     from cachedeco.registry.pool import Pool
 
 
