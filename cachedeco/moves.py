@@ -6,9 +6,9 @@ import os
 
 from cachedeco import held, log
 from cachedeco.errors import MissingOutputError, StatusError
-from cachedeco.files.intake import protect
-from cachedeco.files.staging import digest_of, measure
+from cachedeco.files.staging import digest_of, measure, protect
 from cachedeco.status import MOVES, Status
+from cachedeco.trust import refuse_links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,15 +46,17 @@ def move(store: Store, record: Record, after: Status, error: str | None, name: s
     elif claimed:
         done = held.fail(store, record, error)
     else:
-        size, digest = measured or (None, None)
-        done = store.items.move(record.id, record.status, after, size=size, digest=digest, error=error)
+        size, digest, mac = measured or (None, None, None)
+        done = store.items.move(
+            record.id, record.status, after, size=size, digest=digest, error=error, mac=mac
+        )
     if not done:
         raise StatusError(f"{name} was changed by somebody else just now")
     log.debug("%s-%d is %s", record.key, record.version, after.name)
 
 
-def _measured(store: Store, record: Record) -> tuple[int, bytes] | None:
-    """Size and digest of its file or folder, made read-only; None if there is none."""
+def _measured(store: Store, record: Record) -> tuple[int, bytes, bytes | None] | None:
+    """Size, digest and signature of its file or folder, made read-only; None if there is none."""
     folder = store.item_folder(record.key, record.version, record.token)
     place = os.path.join(folder, record.filename or "")
     if record.filename is None or not os.path.lexists(place):
@@ -63,5 +65,13 @@ def _measured(store: Store, record: Record) -> tuple[int, bytes] | None:
         raise StatusError(
             f"{place} is a link; what is READY lies in the cache itself: Cache.move_in copies it"
         )
-    protect(place)
-    return measure(folder) if os.path.isdir(place) else digest_of(place)
+    refuse_links(store.folder, place)
+    protect(place, store.trust)
+    size, digest = measure(folder) if os.path.isdir(place) else digest_of(place)
+    if store.guard is None:
+        return size, digest, None
+    from cachedeco.guard import Stored
+
+    key = bytes.fromhex(record.key)
+    facts = Stored(key=key, version=record.version, form="file", filename=record.filename, path=place)
+    return size, digest, store.guard.sign_files(facts)

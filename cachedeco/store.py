@@ -12,6 +12,11 @@ from cachedeco.registry.items import Items
 from cachedeco.registry.memory import Memory
 from cachedeco.registry.pool import Pool
 from cachedeco.settings import MEMORY_LIMIT
+from cachedeco.trust import Trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachedeco.guard import Guard
 
 
 class Store:
@@ -21,10 +26,15 @@ class Store:
         folder: absolute path of the cache folder; made when it is missing.
         mode: what a miss does, see `Cache`.
         memory: how many bytes of hits a process remembers.
+        shared: who may write there, see `Cache`.
+        guard: verifies what is loaded; None where all that lies there is trusted.
 
     Attributes:
         folder: that path.
         mode: what a miss does.
+        shared: who may write there.
+        guard: as given.
+        trust: what is asked of owners and modes.
         pool: connections to the registry.
         claims: who computes what.
         items: records, and what people do with them.
@@ -33,13 +43,25 @@ class Store:
 
     Raises:
         RegistryError: the folder cannot be made.
+        UntrustedCacheError: another user owns it or may write to it.
     """
 
-    def __init__(self, folder: str, mode: str = "read-write", memory: int = MEMORY_LIMIT) -> None:
-        prepare(folder)
+    def __init__(
+        self,
+        folder: str,
+        mode: str = "read-write",
+        memory: int = MEMORY_LIMIT,
+        *,
+        shared: str | None = None,
+        guard: Guard | None = None,
+    ) -> None:
+        self.trust = Trust(shared, signed=guard is not None and guard.signer is not None)
+        prepare(folder, self.trust)
         self.mode = mode
+        self.shared = shared
+        self.guard = guard
         self.folder = folder
-        self.pool = Pool(Database(folder))
+        self.pool = Pool(Database(folder, self.trust))
         self.claims = Claims(self.pool)
         self.items = Items(self.pool)
         self.file_digests = FileDigests(self.pool)
@@ -48,6 +70,14 @@ class Store:
     def item_folder(self, key: str, version: int, token: str) -> str:
         """Absolute path of an item's own folder."""
         return os.path.join(self.folder, item_name(key, version, token))
+
+    def make_item_folder(self, key: str, version: int, token: str) -> None:
+        """Make an item's own folder, for who writes to it by hand.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self.trust.make_folder(self.folder, self.item_folder(key, version, token))
 
     def close(self) -> None:
         """Let go of connections and of what is remembered; all comes back when it is needed."""

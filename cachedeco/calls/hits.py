@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
+from io import BytesIO
 
 from xxhash import xxh3_128_digest
 
@@ -11,18 +13,20 @@ from cachedeco import policy
 from cachedeco.calls import notices
 from cachedeco.calls.outputs import read_names
 from cachedeco.calls.plan import ANY_VERSION
-from cachedeco.errors import OptionError, RegistryUnavailableError
-from cachedeco.files.folder import item_name
+from cachedeco.errors import OptionError, RegistryUnavailableError, UntrustedCacheError
+from cachedeco.files.folder import is_plain, item_name
 from cachedeco.files.staging import digest_of, size_in
 from cachedeco.record import MISSING
+from cachedeco.trust import LinkError, refuse_links
 from cachedeco.values import table
 from cachedeco.values.contract import DamagedError, MissingSerializerError, UnloadableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from cachedeco.calls.plan import Request
+    from cachedeco.guard import Stored
     from cachedeco.record import Record
     from cachedeco.registry.claims import Hit
     from cachedeco.store import Store
@@ -69,11 +73,7 @@ def find(store: Store, request: Request) -> Hit | None:
     below = request.below
     while True:
         row = best(store, request, below)
-        if (
-            row is None
-            or row[7] is not None
-            or _size(path_of(store, request, row), request.plan.form) == row[4]
-        ):
+        if row is None or _is_there(store, request, row):
             return row
         below = row[1]
 
@@ -107,13 +107,21 @@ def load(store: Store, request: Request, row: Hit) -> Any:
         UnloadableError: they are, but cannot become a value in this process.
     """
     serializer, size, data = row[3], row[4], row[7]
+    guard = store.guard
     if data is not None:
+        if guard is not None:
+            return guard.load(_guarded(store, request, row, ""))
         return table.get(serializer or "").unpack(data)
     path = path_of(store, request, row)
     form = request.plan.form
-    if _size(path, form) != size:
+    if (found := _size(store, path, form)) != size:
         os.stat(path)
-        raise DamagedError(f"{path} has {_size(path, form)} bytes, {size} were stored")
+        raise DamagedError(f"{path} has {found} bytes, {size} were stored")
+    if guard is not None:
+        facts = _guarded(store, request, row, path)
+        if request.plan.output is None:
+            return guard.load(facts)
+        guard.check(facts)
     output = request.plan.output
     if output is not None:
         return output.given(
@@ -207,24 +215,81 @@ def _is_as_recorded(store: Store, request: Request, row: Hit) -> bool:
         return xxh3_128_digest(row[7]) == row[5]
     try:
         return digest_of(path_of(store, request, row)) == (row[4], row[5])
-    except OSError:
+    except (OSError, DamagedError):
         return False
 
 
 def path_of(store: Store, request: Request, row: Hit) -> str:
-    """Where the bytes of a READY item are: its file, or the folder of its files."""
-    folder = os.path.join(store.folder, item_name(request.key.hex(), row[1], row[2].hex()))
-    return folder if request.plan.form == "files" else os.path.join(folder, row[6] or "")
+    """Where the bytes of a READY item are: its file, or the folder of its files.
 
-
-def _size(path: str, form: str) -> int | None:
-    """Bytes of a file, or of all files in a folder; None when there is none."""
+    Raises:
+        DamagedError: the row speaks of a place outside the item's folder.
+    """
     try:
-        if form in {"value", "stream"} or os.path.isfile(path):
-            return os.stat(path).st_size
+        folder = os.path.join(store.folder, item_name(request.key.hex(), row[1], row[2].hex()))
+    except (ValueError, AttributeError) as error:
+        raise DamagedError(f"version {row[1]!r} has no place: {error}") from error
+    if request.plan.form == "files":
+        return folder
+    if not is_plain(row[6]):
+        raise DamagedError(f"{row[6]!r} is no name of a file in the item's folder")
+    return os.path.join(folder, row[6] or "")
+
+
+def _size(store: Store, path: str, form: str) -> int | None:
+    """Bytes of a file, or of all files in a folder; None when there is none.
+
+    Raises:
+        LinkError: a link stands on the way, or in its place.
+        UntrustedCacheError: it is another user's.
+    """
+    try:
+        found = refuse_links(store.folder, path)
+        users = store.trust.users
+        if users is not None and found.st_uid not in users:
+            raise UntrustedCacheError(f"{path} belongs to another user, so it is not loaded")
+        if form in {"value", "stream"} or stat.S_ISREG(found.st_mode):
+            return found.st_size
         return size_in(path)
+    except (LinkError, UntrustedCacheError):
+        raise
     except OSError:
         return None
+
+
+def _is_there(store: Store, request: Request, row: Hit) -> bool:
+    """Whether the bytes of a row are there, as far as one can tell without loading them."""
+    try:
+        path = "" if row[7] is not None else path_of(store, request, row)
+        if path and _size(store, path, request.plan.form) != row[4]:
+            return False
+        if store.guard is not None:
+            store.guard.check(_guarded(store, request, row, path))
+    except (OSError, DamagedError, OptionError, MissingSerializerError):
+        return False
+    return True
+
+
+def open_stream(store: Store, request: Request, row: Hit) -> BinaryIO:
+    """The stored items of a generator, to be read; the caller closes it.
+
+    Raises:
+        OSError: they are lost, or not to be trusted.
+        DamagedError: the row is.
+    """
+    path = "" if row[7] is not None else path_of(store, request, row)
+    if store.guard is not None:
+        return store.guard.open_stream(_guarded(store, request, row, path))
+    if row[7] is not None:
+        return BytesIO(row[7])
+    refuse_links(store.folder, path)
+    return open(path, "rb")
+
+
+def _guarded(store: Store, request: Request, row: Hit, path: str) -> Stored:
+    from cachedeco.calls.guarded import stored
+
+    return stored(store, request, row, path)
 
 
 def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:

@@ -14,9 +14,18 @@ import shutil
 
 import xxhash
 
+from cachedeco.trust import Trust
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, Protocol
+
+    class Hash(Protocol):
+        """A digest under way, of ``hashlib`` or ``xxhash``."""
+
+        def update(self, data: bytes | memoryview, /) -> None:
+            """Take more bytes."""
+
 
 _CHUNK = 1 << 20
 
@@ -26,24 +35,36 @@ class Staging:
 
     Args:
         final: absolute path of the item's folder; ``.part`` is appended while it is being written.
+        top: the cache folder; by default it lies three levels above.
+        trust: whose the cache folder may be; by default its owner's only.
 
     Attributes:
         folder: absolute path of the staging folder.
+
+    Raises:
+        OSError: it cannot be made.
     """
 
-    def __init__(self, final: str) -> None:
+    def __init__(self, final: str, top: str | None = None, trust: Trust | None = None) -> None:
         self.final = final
         self.folder = final + ".part"
-        os.makedirs(self.folder, mode=0o700)
+        self._trust = trust or Trust()
+        self._trust.make_folder(top or final.rsplit(os.sep, 3)[0], self.folder)
+        # Until it is published nobody else of the group can change what is about to be signed.
+        os.chmod(self.folder, 0o700)
 
-    def create(self, filename: str) -> DigestingFile:
-        """Open a new file for writing that counts and digests what passes through it."""
-        return DigestingFile(open(os.path.join(self.folder, filename), "xb", buffering=0))
+    def create(self, filename: str, also: Hash | None = None) -> DigestingFile:
+        """Open a new file for writing that counts and digests what passes through it.
+
+        Args:
+            filename: its name.
+            also: another digest that is to see the same bytes.
+        """
+        return DigestingFile(open(os.path.join(self.folder, filename), "xb", buffering=0), also)
 
     def publish(self) -> None:
         """Make everything read-only and move it into place."""
-        for path in files_in(self.folder):
-            os.chmod(path, 0o444)
+        protect(self.folder, self._trust)
         os.rename(self.folder, self.final)
 
     def discard(self) -> None:
@@ -61,9 +82,10 @@ class DigestingFile(io.RawIOBase):
         size: bytes written so far.
     """
 
-    def __init__(self, file: BinaryIO | io.FileIO) -> None:
+    def __init__(self, file: BinaryIO | io.FileIO, also: Hash | None = None) -> None:
         super().__init__()
         self._file = file
+        self._also = also
         self._hash = xxhash.xxh3_128()
         self.size = 0
 
@@ -78,6 +100,8 @@ class DigestingFile(io.RawIOBase):
         while written < len(view):  # an unbuffered write may take less than it is given
             written += self._file.write(view[written : written + (1 << 30)]) or 0
         self._hash.update(view)
+        if self._also is not None:
+            self._also.update(view)
         self.size += len(view)
         return len(view)
 
@@ -100,6 +124,20 @@ class DigestingFile(io.RawIOBase):
     def digest(self) -> bytes:
         """16 bytes, XXH3-128 of what was written."""
         return self._hash.digest()
+
+
+def protect(place: str, trust: Trust) -> None:
+    """Make a file, or the files in a folder, read-only: what is READY does not change."""
+    if not os.path.isdir(place):
+        os.chmod(place, 0o444)
+        return
+    for folder, _, names in os.walk(place):
+        if trust.shared:
+            trust.admit_folder(folder)
+        for name in names:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o444)
 
 
 def files_in(folder: str) -> list[str]:

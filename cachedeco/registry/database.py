@@ -17,6 +17,7 @@ from cachedeco.errors import RegistryError, RegistryUnavailableError
 from cachedeco.registry import statements
 from cachedeco.registry.filesystem import refuse_network
 from cachedeco.settings import BUSY_SECONDS, FIRST_PAUSE, LAST_PAUSE
+from cachedeco.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,10 +83,12 @@ class Database:
 
     Args:
         folder: the cache folder; the file lies in a subfolder of its own.
+        trust: whose the folder may be; by default its owner's only.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, trust: Trust | None = None) -> None:
         self.folder = folder
+        self.trust = trust or Trust()
         self.path = os.path.join(folder, "registry", "registry.db")
         # Only these three characters mean something in the path of an SQLite address.
         quoted = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -105,6 +108,10 @@ class Database:
             self._is_local = True
         if not os.path.exists(self.path):
             self._create()
+        # Not only when the cache is opened: a link may have been put there since.
+        with contextlib.suppress(FileNotFoundError):
+            self.trust.check_part(self.folder, os.path.dirname(self.path))
+            self.trust.check_part(self.folder, self.path)
         con = self._open()
         try:
             self._check(con)
@@ -199,10 +206,8 @@ class Database:
                 path=self.path,
             )
         try:
-            # One by one: the mode is that of the last folder only.
-            os.makedirs(self.folder, mode=0o700, exist_ok=True)
-            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-            with maintenance(self.folder):
+            self.trust.make_folder(self.folder, os.path.dirname(self.path), exist_ok=True)
+            with maintenance(self.folder, self.trust.file_mode):
                 if not os.path.exists(self.path):
                     self._write_new()
         except RegistryError:
@@ -231,6 +236,8 @@ class Database:
                 os.unlink(temporary)
             raise
         con.close()
+        # SQLite gives the files beside it the same mode, whatever the umask says.
+        self.trust.admit_file(temporary)
         os.rename(temporary, self.path)
 
 
@@ -296,10 +303,10 @@ def split(script: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def maintenance(folder: str) -> Iterator[None]:
+def maintenance(folder: str, mode: int = 0o600) -> Iterator[None]:
     """Hold the lock of a cache folder for what only one process may do at a time."""
     from filelock import FileLock
 
     path = os.path.join(folder, "maintenance.lock")
-    with FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False):
+    with FileLock(path, mode=mode, thread_local=False, fallback_to_soft=False):
         yield

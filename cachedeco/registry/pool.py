@@ -49,7 +49,7 @@ class Pool:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.slots = Slots(os.path.dirname(database.path))
+        self.slots = Slots(os.path.dirname(database.path), database.trust.file_mode)
         self._idle: list[Connection] = []
         self._writing = threading.Lock()
         self._busy: set[int] = set()  # threads inside read() or write()

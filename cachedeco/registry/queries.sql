@@ -71,6 +71,10 @@ INSERT INTO uris (uri) VALUES (?)
 INSERT INTO items (key, version, status, scope, token, owner, created, attempts, code, label, uri, function, params)
 VALUES (?, ?, 1, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)
 
+-- name: seal
+-- What else a signature covers, and the signature.
+SELECT code, mac FROM items WHERE id = ?
+
 -- name: store_arguments
 INSERT INTO details (item, arguments) VALUES (?, ?)
 
@@ -141,7 +145,7 @@ SELECT status FROM items WHERE id = ?
 
 -- name: move
 -- One move of an item made by hand: only from the status that the caller saw.
-UPDATE items SET status = ?, form = ?, size = ?, digest = ?, ended = ?, cause = ?
+UPDATE items SET status = ?, form = ?, size = ?, digest = ?, mac = ?, ended = ?, cause = ?
 WHERE id = ? AND status = ? AND owner IS NULL
 
 -- name: insert_attribute

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os import fstat
 
 from cachedeco.values.contract import DamagedError
@@ -12,16 +13,32 @@ if TYPE_CHECKING:
 
 MAP_FROM = 8 * 1024 * 1024
 
+# A link in the place of a value is planted.
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_value(path: str) -> FileIO:
+    """Open the file of a value for reading, unbuffered; a link in its place is not followed.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return open(path, "rb", buffering=0, opener=_open)
+
+
+def _open(path: str, _: int) -> int:
+    return os.open(path, _FLAGS)
+
 
 def read_file(path: str) -> bytes:
     """The whole content of a file."""
-    with open(path, "rb", buffering=0) as file:
+    with open_value(path) as file:
         return file.readall()
 
 
 def read_whole(path: str, *, mmap: bool) -> bytearray | memoryview:
     """The whole content of a file as writable memory that nobody else sees."""
-    with open(path, "rb", buffering=0) as file:
+    with open_value(path) as file:
         return read_open(file, mmap=mmap)
 
 

@@ -1,0 +1,128 @@
+"""What an item holds: where its bytes are, whether they are there, and the value made of them."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+
+from cachedeco.calls.outputs import read_names
+from cachedeco.files.folder import is_plain
+from cachedeco.files.staging import size_in
+from cachedeco.status import Status
+from cachedeco.trust import refuse_links
+from cachedeco.values import table
+from cachedeco.values.contract import DamagedError
+from cachedeco.values.stream import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachedeco.guard import Stored
+    from cachedeco.record import Record
+    from cachedeco.store import Store
+
+
+def place_of(store: Store, record: Record) -> str | None:
+    """Where the file or folder of an item is; of several files the folder; None for a value in the registry.
+
+    Raises:
+        DamagedError: the record speaks of a place outside the item's folder.
+    """
+    if record.filename is None:
+        return None
+    folder = store.item_folder(record.key, record.version, record.token)
+    if record.form == "files":
+        return folder
+    if not is_plain(record.filename):
+        raise DamagedError(f"{record.filename!r} is no name of a file in the folder of item {record.id}")
+    return os.path.join(folder, record.filename)
+
+
+def size_now(store: Store, record: Record) -> int | None:
+    """Bytes of its file or folder by now; None when there is none."""
+    try:
+        place = place_of(store, record)
+        if place is None:
+            return None
+        found = refuse_links(store.folder, place)
+        return size_in(place) if stat.S_ISDIR(found.st_mode) else found.st_size
+    except (OSError, DamagedError):
+        return None
+
+
+def is_intact(store: Store, record: Record) -> bool:
+    """Whether its bytes are there, as many as were recorded, and signed if the cache is."""
+    if record.form is None:
+        return False
+    if record.filename is not None and size_now(store, record) != record.size:
+        return False
+    if store.guard is None or record.status != Status.READY:
+        return True
+    try:
+        store.guard.check(_stored(store, record))
+    except (OSError, DamagedError):
+        return False
+    return True
+
+
+def load(store: Store, record: Record) -> Any:
+    """The value of a READY item; for an output file or folder its path, for several a dict of paths.
+
+    Raises:
+        OSError: its file is gone, or not signed in a cache that is.
+        DamagedError: the record or the bytes are damaged.
+    """
+    place, guard = place_of(store, record), store.guard
+    if guard is not None:
+        facts = _stored(store, record)
+        if record.form == "stream":
+            return read(guard.open_stream(facts))
+        if record.form == "value":
+            return guard.load(facts)
+        guard.check(facts)
+    elif place is not None:
+        refuse_links(store.folder, place)
+    if record.form in {"file", "files"} and place is not None:
+        from pathlib import Path
+
+        if record.form == "file":
+            return Path(place)
+        return {name: Path(place, file) for name, file in read_names("files", record.filename or "").items()}
+    inline = store.items.inline(record.id) if place is None else None
+    if record.form == "stream":
+        return read(open(str(place), "rb") if inline is None else io.BytesIO(inline))
+    serializer = table.get(record.serializer or "")
+    return serializer.load(str(place)) if inline is None else serializer.unpack(inline)
+
+
+def check(store: Store, record: Record, place: str) -> None:
+    """Look at the file of an item before it is opened.
+
+    Raises:
+        OSError: a link leads to it, or it is not signed in a cache that is.
+    """
+    refuse_links(store.folder, place)
+    if store.guard is not None:
+        store.guard.check(_stored(store, record))
+
+
+def _stored(store: Store, record: Record) -> Stored:
+    """What its signature speaks of."""
+    from cachedeco.guard import Stored
+
+    code, mac = store.items.seal(record.id)
+    place = place_of(store, record)
+    return Stored(
+        key=bytes.fromhex(record.key),
+        version=record.version,
+        form=record.form or "",
+        serializer=record.serializer,
+        compression=record.compression,
+        filename=record.filename,
+        code=code,
+        mac=mac,
+        data=store.items.inline(record.id) if place is None else None,
+        path=place or "",
+    )
