@@ -10,9 +10,9 @@ from cachedeco.calls.outputs import read_names
 from cachedeco.files.folder import is_plain
 from cachedeco.files.staging import size_in
 from cachedeco.status import Status
-from cachedeco.trust import refuse_links
 from cachedeco.values import table
 from cachedeco.values.contract import DamagedError
+from cachedeco.values.reading import open_value
 from cachedeco.values.stream import read
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def size_now(store: Store, record: Record) -> int | None:
         place = place_of(store, record)
         if place is None:
             return None
-        found = refuse_links(store.folder, place)
+        found = store.trust.look(store.folder, place)
         return size_in(place) if stat.S_ISDIR(found.st_mode) else found.st_size
     except (OSError, DamagedError):
         return None
@@ -83,7 +83,7 @@ def load(store: Store, record: Record) -> Any:
             return guard.load(facts)
         guard.check(facts)
     elif place is not None:
-        refuse_links(store.folder, place)
+        store.trust.look(store.folder, place)
     if record.form in {"file", "files"} and place is not None:
         from pathlib import Path
 
@@ -92,7 +92,7 @@ def load(store: Store, record: Record) -> Any:
         return {name: Path(place, file) for name, file in read_names("files", record.filename or "").items()}
     inline = store.items.inline(record.id) if place is None else None
     if record.form == "stream":
-        return read(open(str(place), "rb") if inline is None else io.BytesIO(inline))
+        return read(io.BufferedReader(open_value(str(place))) if inline is None else io.BytesIO(inline))
     serializer = table.get(record.serializer or "")
     return serializer.load(str(place)) if inline is None else serializer.unpack(inline)
 
@@ -103,7 +103,7 @@ def check(store: Store, record: Record, place: str) -> None:
     Raises:
         OSError: a link leads to it, or it is not signed in a cache that is.
     """
-    refuse_links(store.folder, place)
+    store.trust.look(store.folder, place)
     if store.guard is not None:
         store.guard.check(_stored(store, record))
 

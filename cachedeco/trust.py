@@ -28,6 +28,7 @@ _OTHERS = stat.S_IWOTH
 _NOT_OURS = stat.S_IWGRP | stat.S_IWOTH
 _SHARED_FOLDER, _SHARED_FILE = 0o2770, 0o660
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
+_REMEMBERED = 4096
 
 
 class LinkError(CachedecoError, FileNotFoundError):
@@ -52,7 +53,7 @@ class Trust:
         OptionError: `shared` is something else.
     """
 
-    __slots__ = ("_looks", "shared", "users")
+    __slots__ = ("_looks", "_passed", "shared", "users")
 
     def __init__(self, shared: str | None = None, *, signed: bool = False) -> None:
         if shared not in {None, GROUP}:
@@ -61,6 +62,7 @@ class Trust:
         # Windows has no such owners and modes.
         self._looks = not signed and hasattr(os, "geteuid") and not is_on(os.environ.get(TRUST_VARIABLE))
         self.users = frozenset({os.geteuid(), 0}) if self._looks and not self.shared else None
+        self._passed: set[str] = set()
 
     def check_above(self, folder: str) -> None:
         """Look at the folders above a cache folder: who may write there can put another folder in its place.
@@ -115,6 +117,31 @@ class Trust:
                 "what it was; delete the link, or move the whole cache folder"
             )
         self._check_one(folder, path)
+
+    def look(self, top: str, path: str) -> os.stat_result:
+        """What is at a path in the cache folder, whose owner is believed and to which no link leads.
+
+        Where nobody else can write, the way to a folder is looked at once.
+
+        Raises:
+            LinkError: a link stands there or on the way.
+            UntrustedCacheError: it is another user's.
+            FileNotFoundError: it is not there.
+        """
+        if self.users is None:
+            return refuse_links(top, path)
+        way = path[: path.rfind(os.sep)]
+        if way not in self._passed:
+            refuse_links(top, way)
+            if len(self._passed) >= _REMEMBERED:
+                self._passed.clear()
+            self._passed.add(way)
+        found = os.lstat(path)
+        if stat.S_ISLNK(found.st_mode):
+            raise _link(path)
+        if found.st_uid not in self.users:
+            raise UntrustedCacheError(f"{path} belongs to {_user(found.st_uid)}, so it is not loaded")
+        return found
 
     def make_folder(self, top: str, path: str, *, exist_ok: bool = False) -> None:
         """Make a folder inside the cache folder, with those on the way to it; whatever the umask says.
@@ -203,8 +230,12 @@ def refuse_links(top: str, path: str) -> os.stat_result:
     for step in _steps(top, path):
         found = os.lstat(step)
         if stat.S_ISLNK(found.st_mode):
-            raise LinkError(f"{step} is a link, and links in a cache folder are not followed")
+            raise _link(step)
     return os.lstat(path) if found is None else found
+
+
+def _link(path: str) -> LinkError:
+    return LinkError(f"{path} is a link, and links in a cache folder are not followed")
 
 
 def _steps(top: str, path: str) -> Iterable[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from io import BytesIO
+from io import BufferedReader, BytesIO
 
 from xxhash import xxh3_128_digest
 
@@ -17,9 +17,10 @@ from cachedeco.errors import OptionError, RegistryUnavailableError, UntrustedCac
 from cachedeco.files.folder import is_plain, item_name
 from cachedeco.files.staging import digest_of, size_in
 from cachedeco.record import MISSING
-from cachedeco.trust import LinkError, refuse_links
+from cachedeco.trust import LinkError
 from cachedeco.values import table
 from cachedeco.values.contract import DamagedError, MissingSerializerError, UnloadableError
+from cachedeco.values.reading import open_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,10 +245,7 @@ def _size(store: Store, path: str, form: str) -> int | None:
         UntrustedCacheError: it is another user's.
     """
     try:
-        found = refuse_links(store.folder, path)
-        users = store.trust.users
-        if users is not None and found.st_uid not in users:
-            raise UntrustedCacheError(f"{path} belongs to another user, so it is not loaded")
+        found = store.trust.look(store.folder, path)
         if form in {"value", "stream"} or stat.S_ISREG(found.st_mode):
             return found.st_size
         return size_in(path)
@@ -282,8 +280,8 @@ def open_stream(store: Store, request: Request, row: Hit) -> BinaryIO:
         return store.guard.open_stream(_guarded(store, request, row, path))
     if row[7] is not None:
         return BytesIO(row[7])
-    refuse_links(store.folder, path)
-    return open(path, "rb")
+    store.trust.look(store.folder, path)
+    return BufferedReader(open_value(path))
 
 
 def _guarded(store: Store, request: Request, row: Hit, path: str) -> Stored:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
+from io import FileIO
 from os import fstat
 
 from cachedeco.values.contract import DamagedError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from io import FileIO
 
 MAP_FROM = 8 * 1024 * 1024
 
@@ -23,11 +20,7 @@ def open_value(path: str) -> FileIO:
     Raises:
         OSError: it cannot be opened.
     """
-    return open(path, "rb", buffering=0, opener=_open)
-
-
-def _open(path: str, _: int) -> int:
-    return os.open(path, _FLAGS)
+    return FileIO(os.open(path, _FLAGS))
 
 
 def read_file(path: str) -> bytes:
