@@ -15,7 +15,7 @@ import time
 import weakref
 from _thread import get_ident
 
-from cachedeco.errors import RegistryError, RegistryUnavailableError
+from cachedeco.errors import OptionError, RegistryError, RegistryUnavailableError
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
 from cachedeco.registry.database import patiently
 from cachedeco.registry.slots import Slots
@@ -65,7 +65,7 @@ class Pool:
         con = self._take()
         try:
             return patiently(con, sql, parameters).fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeEncodeError) as error:
             raise self._trouble(error) from error
         finally:
             self._give(con)
@@ -75,7 +75,7 @@ class Pool:
         con = self._take()
         try:
             return patiently(con, sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeEncodeError) as error:
             raise self._trouble(error) from error
         finally:
             self._give(con)
@@ -109,7 +109,7 @@ class Pool:
                     con.execute("COMMIT")
                 finally:
                     self.slots.done(raised)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeEncodeError) as error:
                 raise self._trouble(error) from error
             finally:
                 # Into C at once: a second Ctrl-C may strike any Python function at its first instruction, and a lost
@@ -142,7 +142,12 @@ class Pool:
         _close(self._idle)
         self.slots.close()
 
-    def _trouble(self, error: sqlite3.Error) -> RegistryUnavailableError:
+    def _trouble(self, error: sqlite3.Error | UnicodeEncodeError) -> RegistryUnavailableError | OptionError:
+        if isinstance(error, UnicodeEncodeError):
+            # Half of a surrogate pair, as in names of files that are no text.
+            return OptionError(
+                f"the registry takes text only, and {ascii(error.object)[:80]} is none: {error.reason}"
+            )
         path = self.database.path
         return RegistryUnavailableError(f"the registry {path} cannot be used: {error}", path=path)
 
