@@ -104,8 +104,8 @@ NETWORK = [
     "nfs", "nfs3", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "kafs", "coda", "9p", "drvfs", "virtiofs",
     "vboxsf", "vmhgfs", "fuse.vmhgfs-fuse", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.goofys", "fuse.rclone",
     "fuse.davfs2", "davfs", "fuse.glusterfs", "glusterfs", "fuse.ceph-fuse", "ceph", "lustre", "gpfs", "beegfs",
-    "ocfs2", "gfs2", "orangefs", "pvfs2", "wekafs", "panfs", "fuse.juicefs", "fuse.mountpoint-s3", "fuse.grpcfuse", "fuse",
-    "fuse.something_new", "cvmfs",
+    "ocfs2", "gfs2", "orangefs", "pvfs2", "wekafs", "panfs", "fuse.juicefs", "fuse.mountpoint-s3", "fuse.grpcfuse",
+    "fuse", "fuse.something_new", "cvmfs",
 ]  # fmt: skip
 
 
