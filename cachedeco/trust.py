@@ -130,12 +130,7 @@ class Trust:
         """
         if self.users is None:
             return refuse_links(top, path)
-        way = path[: path.rfind(os.sep)]
-        if way not in self._passed:
-            refuse_links(top, way)
-            if len(self._passed) >= _REMEMBERED:
-                self._passed.clear()
-            self._passed.add(way)
+        self._pass(top, path[: path.rfind(os.sep)])
         found = os.lstat(path)
         if stat.S_ISLNK(found.st_mode):
             raise _link(path)
@@ -157,14 +152,15 @@ class Trust:
         """
         above = os.path.dirname(path)
         try:
-            refuse_links(top, above)
+            self._pass(top, above)
+            self._make(path, exist_ok=exist_ok)
         except LinkError:
             raise
         except FileNotFoundError:
             for each in (top, *_steps(top, above)):
                 self._make(each, exist_ok=True)
             refuse_links(top, above)
-        self._make(path, exist_ok=exist_ok)
+            self._make(path, exist_ok=exist_ok)
         if exist_ok:
             refuse_links(top, path)
 
@@ -197,6 +193,16 @@ class Trust:
         """Of a file that is written to for as long as the cache lives."""
         return _SHARED_FILE if self.shared else _PRIVATE_FILE
 
+    def _pass(self, top: str, folder: str) -> None:
+        """Refuse links on the way to a folder: each time, or once where nobody else can put them there."""
+        if self.users is None:
+            refuse_links(top, folder)
+        elif folder not in self._passed:
+            refuse_links(top, folder)
+            if len(self._passed) >= _REMEMBERED:
+                self._passed.clear()
+            self._passed.add(folder)
+
     def _make(self, path: str, *, exist_ok: bool) -> None:
         try:
             os.mkdir(path, _PRIVATE_FOLDER)
@@ -204,7 +210,8 @@ class Trust:
             if not exist_ok:
                 raise
         else:
-            self.admit_folder(path)
+            if self.shared:
+                self.admit_folder(path)
 
     def _check_one(self, folder: str, path: str) -> None:
         if not self._looks:

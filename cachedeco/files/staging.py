@@ -50,8 +50,9 @@ class Staging:
         self.folder = final + ".part"
         self._trust = trust or Trust()
         self._trust.make_folder(top or final.rsplit(os.sep, 3)[0], self.folder)
-        # Until it is published nobody else of the group can change what is about to be signed.
-        os.chmod(self.folder, 0o700)
+        if self._trust.shared:
+            # Until it is published nobody else of the group can change what is about to be signed.
+            os.chmod(self.folder, 0o700)
 
     def create(self, filename: str, also: Hash | None = None) -> DigestingFile:
         """Open a new file for writing that counts and digests what passes through it.
