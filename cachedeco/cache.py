@@ -10,7 +10,7 @@ from cachedeco.errors import OptionError
 from cachedeco.location import folder_of
 from cachedeco.making import Making
 from cachedeco.retry import failed, retry_failed
-from cachedeco.settings import MEMORY_LIMIT
+from cachedeco.settings import MEMORY_LIMIT, signs
 from cachedeco.store import Store
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Self
 
+    from cachedeco.guard import Guard
     from cachedeco.item import CacheItem
     from cachedeco.retry import Retried
 
@@ -29,8 +30,9 @@ MODES = ("read-write", "read-only", "raise-on-miss")
 class Cache(Making, Changing):
     """A folder of results with a registry of what is in it.
 
-    A cache may be used from any thread, survives a fork, and pickles as its path. Opening one costs nothing
-    but making the folder; connections are opened when they are needed.
+    A cache may be used from any thread, survives a fork, and pickles as its path and options; a signing key is not
+    in the pickle. Opening one costs nothing but making the folder and looking at who may write there; connections
+    are opened when they are needed.
 
     Args:
         path: the folder; made if it is missing. ``~`` and relative paths are resolved at once.
@@ -42,6 +44,17 @@ class Cache(Making, Changing):
         memory: how many bytes of small results this process remembers, so that the same call again reads nothing
             from the disk; changes by other processes are seen all the same. 0 for none.
         durability: of results whose function does not say otherwise, see `cached`.
+        shared: ``"group"`` for a folder in which the members of its group work together: folders get the mode 2770 and
+            files are theirs too, whatever the umask says. Default: the folder is one user's, and one that another
+            user owns or may write to is refused.
+        signing_key: bytes or text, better 32 random bytes: what is stored is signed with it, and what is not signed
+            with it for its very place is no hit and is not unpickled. Who has the key is trusted; it does not matter
+            then who else can write to the folder. Default: ``CACHEDECO_SIGNING_KEY``, if that is set.
+        signing_key_file: path of a file outside the folder that holds the key and that others cannot read. Default:
+            ``CACHEDECO_SIGNING_KEY_FILE``. Other processes that get the cache by pickle read the file, or need one of
+            the variables.
+        allow_pickle: False for a cache in which values are stored and loaded only in formats that run no code: JSON,
+            bytes, text, arrays without objects, Arrow and Parquet. What needs pickle is returned, but not stored.
 
     Attributes:
         path: absolute path of the folder.
@@ -50,8 +63,9 @@ class Cache(Making, Changing):
         durability: as given.
 
     Raises:
-        OptionError: both paths are given, or one has a wrong type.
+        OptionError: both paths are given, or one has a wrong type; or an option has a value that it cannot have.
         RegistryError: the folder cannot be made.
+        UntrustedCacheError: another user owns the folder or may write to it.
 
     Examples:
         >>> import tempfile
@@ -71,6 +85,10 @@ class Cache(Making, Changing):
         mode: str = "read-write",
         memory: int = MEMORY_LIMIT,
         durability: str = "process",
+        shared: str | None = None,
+        signing_key: bytes | str | None = None,
+        signing_key_file: str | os.PathLike[str] | None = None,
+        allow_pickle: bool = True,
     ) -> None:
         if mode not in MODES:
             raise OptionError(f"Cache(mode={mode!r}): it is one of {', '.join(map(repr, MODES))}")
@@ -78,7 +96,17 @@ class Cache(Making, Changing):
         self.mode = mode
         self.memory = _checked_memory(memory)
         self.durability = one_of("durability", durability, DURABILITIES)
-        self.store = Store(self.path, mode, memory, durability)
+        guard = None
+        if not allow_pickle or any(each is not None for each in (signing_key, signing_key_file)) or signs():
+            from cachedeco.guard import guard_of
+
+            guard = guard_of(
+                self.path,
+                signing_key=signing_key,
+                signing_key_file=signing_key_file,
+                allow_pickle=allow_pickle,
+            )
+        self.store = Store(self.path, mode, memory, durability=durability, shared=shared, guard=guard)
 
     def __repr__(self) -> str:
         return f"Cache({self.path!r})"
@@ -91,8 +119,9 @@ class Cache(Making, Changing):
         """A cache is true, also an empty one."""
         return True
 
-    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[str, str, int, str]]:
-        return _opened, (self.path, self.mode, self.memory, self.durability)
+    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[str, str, int, str, str | None, Guard | None]]:
+        store = self.store
+        return _opened, (self.path, self.mode, self.memory, self.durability, store.shared, store.guard)
 
     def __enter__(self) -> Self:
         return self
@@ -145,8 +174,13 @@ class Cache(Making, Changing):
         return retry_failed(self.store, where)
 
 
-def _opened(path: str, mode: str, memory: int, durability: str = "process") -> Cache:
-    return Cache(path, mode=mode, memory=memory, durability=durability)
+def _opened(
+    path: str, mode: str, memory: int, durability: str, shared: str | None, guard: Guard | None
+) -> Cache:
+    cache = Cache.__new__(Cache)
+    cache.path, cache.mode, cache.memory, cache.durability = path, mode, memory, durability
+    cache.store = Store(path, mode, memory, durability=durability, shared=shared, guard=guard)
+    return cache
 
 
 def _checked_memory(memory: int) -> int:

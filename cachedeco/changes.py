@@ -111,7 +111,11 @@ def checked_name(name: str | None, option: str) -> str | None:
     """
     if name is None:
         return None
-    if not isinstance(name, str) or not name or name in {".", ".."} or len(os.fsencode(name)) > _NAME_LIMIT:
+    try:
+        size = len(os.fsencode(name))
+    except (TypeError, UnicodeEncodeError):
+        size = 0
+    if not isinstance(name, str) or not 0 < size <= _NAME_LIMIT or name in {".", ".."}:
         raise OptionError(f"{option}={name!r} is not a usable file name")
     if any(sign in name for sign in ("/", "\\", "\0")):
         raise OptionError(f"{option}={name!r} must be a plain name without folders")

@@ -86,9 +86,13 @@ def is_ours(record: Record) -> bool:
     return bytes.fromhex(record.token) in _held
 
 
-def commit(store: Store, record: Record, size: int, digest: bytes, signature: bytes) -> bool:
+def commit(  # noqa: PLR0917 - as they were measured
+    store: Store, record: Record, size: int, digest: bytes, signature: bytes, mac: bytes | None
+) -> bool:
     """Mark a claim READY; False when it is no longer ours."""
-    stored = Bytes(form="file", size=size, digest=digest, signature=signature, filename=record.filename)
+    stored = Bytes(
+        form="file", size=size, digest=digest, signature=signature, filename=record.filename, mac=mac
+    )
     done = is_ours(record) and store.claims.commit(
         _claim_of(record), stored, [], duration=_since(record.created), attempts=0
     )
@@ -147,7 +151,7 @@ def _lead(
         live_tokens.add(token)
         claim = by_hand.claim(store.pool, wanted, token, seen)
         if claim is not None:
-            os.makedirs(store.item_folder(wanted.key.hex(), claim.version, token.hex()), mode=0o700)
+            store.make_item_folder(wanted.key.hex(), claim.version, token.hex())
             log.debug("claimed version %d of %s", claim.version, wanted.uri)
             return claim
 

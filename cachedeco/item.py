@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-
-from xxhash import xxh3_128_digest
-
-from cachedeco.calls.outputs import read_names
-from cachedeco.errors import OptionError, RegistryUnavailableError, StatusError
-from cachedeco.files.check import examine
-from cachedeco.files.staging import size_in
+from cachedeco import contents
+from cachedeco.errors import OptionError, StatusError
 from cachedeco.status import Status
-from cachedeco.values import table
-from cachedeco.values.contract import DamagedError
-from cachedeco.values.stream import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachedeco.files.opener import Opener
+    from cachedeco.guard import Guard
     from cachedeco.record import Record
     from cachedeco.store import Store
 
@@ -54,7 +44,9 @@ class CacheItem:
         self._store = store
 
     def __repr__(self) -> str:
-        return f"CacheItem[{self.uri} V:{self.version} {self.status.name}]"
+        # A uri may hold what a terminal takes for commands.
+        uri = self.uri if self.uri.isprintable() else ascii(self.uri)[1:-1]
+        return f"CacheItem[{uri} V:{self.version} {self.status.name}]"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CacheItem):
@@ -64,9 +56,10 @@ class CacheItem:
     def __hash__(self) -> int:
         return hash((self._store.folder, self._record.id))
 
-    def __reduce__(self) -> tuple[Callable[..., CacheItem], tuple[Record, str, str]]:
+    def __reduce__(self) -> tuple[Callable[..., CacheItem], tuple[Any, ...]]:
         # A claim stays with the process that made it.
-        return _opened, (self._record, self._store.folder, self._store.mode)
+        store = self._store
+        return _opened, (self._record, store.folder, store.mode, store.shared, store.guard)
 
     @property
     def id(self) -> int:
@@ -92,6 +85,11 @@ class CacheItem:
     def uri(self) -> str:
         """The family of results that it belongs to."""
         return self._record.uri
+
+    @property
+    def token(self) -> bytes:
+        """16 random bytes that name its folder."""
+        return bytes.fromhex(self._record.token)
 
     @property
     def label(self) -> str | None:
@@ -132,7 +130,7 @@ class CacheItem:
     def size(self) -> int | None:
         """Bytes of its value or file, or of all files in its folder; None while it has none."""
         if self._record.size is None and self._refreshed().size is None:
-            return self._size_now()
+            return contents.size_now(self._store, self._record)
         return self._record.size
 
     @property
@@ -189,37 +187,19 @@ class CacheItem:
 
         Of several files it is the folder that they lie in.
         """
-        record = self._record
-        if record.filename is None:
+        place = contents.place_of(self._store, self._record)
+        if place is None:
             return None
         from pathlib import Path
 
-        return Path(self._folder(), "" if record.form == "files" else record.filename)
+        return Path(place)
 
     def intact(self) -> bool:
-        """Whether its value or file is there, and is what was recorded.
+        """Whether its value or file is there, is what was recorded, and is signed if the cache is.
 
         A file is read only if something has touched it since it was read last.
         """
-        record = self._record
-        if record.form is None or record.size is None:
-            return False
-        digest = None if record.digest is None else bytes.fromhex(record.digest)
-        if record.filename is None:
-            data = self._store.items.inline(record.id)
-            return data is not None and (digest is None or xxh3_128_digest(data) == digest)
-        token = bytes.fromhex(record.token)
-        known = self._store.checked.get(token, record.signature)
-        try:
-            found = examine(str(self.path), record.size, digest, known)
-        except OSError:
-            return False
-        if found is not None and found != known:
-            self._store.checked[token] = found
-            if self._store.mode != "read-only":
-                with contextlib.suppress(RegistryUnavailableError):
-                    self._store.claims.sign(record.id, token, found)
-        return found is not None
+        return contents.is_intact(self._store, self._record)
 
     def load(self) -> Any:
         """Load the stored value; for an output file or folder its path, for several a dict of paths.
@@ -228,27 +208,13 @@ class CacheItem:
 
         Raises:
             StatusError: it is not READY, or was made by hand and has no file.
-            OSError: its file is gone.
+            OSError: its file is gone, or not signed in a cache that is.
             DamagedError: its value or file is not what was stored.
         """
         record = self._record
         if self.status != Status.READY or (record.form is None and self._refreshed().form is None):
             raise StatusError(f"{self!r} has no value to load")
-        record = self._record
-        if not self.intact():
-            if self.path is not None:
-                self.path.stat()
-            raise DamagedError(f"the value or file of {self!r} is not what was stored")
-        if record.form == "file":
-            return self.path
-        if record.form == "files" and self.path is not None:
-            names = read_names("files", record.filename or "")
-            return {name: self.path / file for name, file in names.items()}
-        inline = self._store.items.inline(record.id) if record.filename is None else None
-        if record.form == "stream":
-            return read(open(str(self.path), "rb") if inline is None else io.BytesIO(inline))
-        serializer = table.get(record.serializer or "")
-        return serializer.load(str(self.path)) if inline is None else serializer.unpack(inline)
+        return contents.load(self._store, self._record)
 
     def open(
         self,
@@ -281,6 +247,7 @@ class CacheItem:
             raise OptionError(f"{self!r} is not one file; load() gives its value or paths")
         from cachedeco.files.opener import Opener
 
+        contents.check(self._store, self._record, str(path))
         return Opener(path, ext=ext, needed=needed, large=large, default_mode=default_mode, encoding=encoding)
 
     def ready(self) -> None:
@@ -361,19 +328,6 @@ class CacheItem:
         move(self._store, record, after, error, repr(self))
         self._refreshed()
 
-    def _size_now(self) -> int | None:
-        if self.path is None:
-            return None
-        place = str(self.path)
-        try:
-            return size_in(place) if os.path.isdir(place) else os.stat(place).st_size
-        except OSError:
-            return None
-
-    def _folder(self) -> str:
-        record = self._record
-        return self._store.item_folder(record.key, record.version, record.token)
-
     def _refreshed(self) -> Record:
         found = self._store.items.get(self._record.id)
         if found is not None:
@@ -381,10 +335,10 @@ class CacheItem:
         return self._record
 
 
-def _opened(record: Record, folder: str, mode: str) -> CacheItem:
+def _opened(record: Record, folder: str, mode: str, shared: str | None, guard: Guard | None) -> CacheItem:
     from cachedeco.store import Store
 
-    return CacheItem(record, Store(folder, mode))
+    return CacheItem(record, Store(folder, mode, shared=shared, guard=guard))
 
 
 def _moment(microseconds: int) -> datetime.datetime:

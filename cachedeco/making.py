@@ -77,7 +77,7 @@ class Making(Finding):
             label=label,
             has_file=True,
         )
-        os.makedirs(self.store.item_folder(record.key, record.version, record.token), mode=0o700)
+        self.store.make_item_folder(record.key, record.version, record.token)
         return CacheItem(record, self.store)
 
     def best_or_new(  # noqa: PLR0917 - promised by position
@@ -189,7 +189,7 @@ class Making(Finding):
         from cachedeco.files.intake import copy_in
 
         try:
-            copy_in(source, str(item.path))
+            copy_in(source, str(item.path), self.store.trust)
         except BaseException as error:
             item.failed(f"{path} could not be copied: {error!r}")
             raise

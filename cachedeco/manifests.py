@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import warnings
 
 from cachedeco.errors import StoreWarning
 from cachedeco.files import manifest
 from cachedeco.files.manifest import Manifest
 from cachedeco.status import Status
+from cachedeco.trust import refuse_links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +38,10 @@ def keep(store: Store, ids: Iterable[int]) -> None:
         final = store.item_folder(each.key.hex(), each.version, each.token.hex())
         try:
             if each.status == Status.READY and each.form is not None and each.filename is not None:
+                refuse_links(store.folder, os.path.dirname(final))
                 manifest.write(final, each)
             else:
-                manifest.remove(final)
+                _remove(store, final)
         except OSError as error:
             _complain(final, error)
 
@@ -53,9 +57,15 @@ def drop(store: Store, key: str, versions: Iterable[tuple[int, str]]) -> None:
     for version, token in versions:
         final = store.item_folder(key, version, token)
         try:
-            manifest.remove(final)
+            _remove(store, final)
         except OSError as error:
             _complain(final, error)
+
+
+def _remove(store: Store, final: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        refuse_links(store.folder, os.path.dirname(final))
+        manifest.remove(final)
 
 
 def _complain(final: str, error: OSError) -> None:

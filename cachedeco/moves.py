@@ -7,9 +7,9 @@ import os
 from cachedeco import held, log, manifests
 from cachedeco.errors import MissingOutputError, StatusError
 from cachedeco.files.check import look
-from cachedeco.files.intake import protect
-from cachedeco.files.staging import measure
+from cachedeco.files.staging import measure, protect
 from cachedeco.status import MOVES, Status
+from cachedeco.trust import refuse_links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,9 +47,16 @@ def move(store: Store, record: Record, after: Status, error: str | None, name: s
     elif claimed:
         done = held.fail(store, record, error)
     else:
-        size, digest, signature = measured or (None, None, None)
+        size, digest, signature, mac = measured or (None, None, None, None)
         done = store.items.move(
-            record.id, record.status, after, size=size, digest=digest, signature=signature, error=error
+            record.id,
+            record.status,
+            after,
+            size=size,
+            digest=digest,
+            signature=signature,
+            error=error,
+            mac=mac,
         )
     if not done:
         raise StatusError(f"{name} was changed by somebody else just now")
@@ -58,7 +65,7 @@ def move(store: Store, record: Record, after: Status, error: str | None, name: s
     log.debug("%s-%d is %s", record.key, record.version, after.name)
 
 
-def _measured(store: Store, record: Record) -> tuple[int, bytes, bytes] | None:
+def _measured(store: Store, record: Record) -> tuple[int, bytes, bytes, bytes | None] | None:
     """Size, digest and signature of its file or folder, made read-only; None if there is none."""
     folder = store.item_folder(record.key, record.version, record.token)
     place = os.path.join(folder, record.filename or "")
@@ -68,7 +75,15 @@ def _measured(store: Store, record: Record) -> tuple[int, bytes, bytes] | None:
         raise StatusError(
             f"{place} is a link; what is READY lies in the cache itself: Cache.move_in copies it"
         )
-    protect(place)
+    refuse_links(store.folder, place)
+    protect(place, store.trust)
     # The signature first: what changes while it is read has another one afterwards.
     signature = look(place)[1]
-    return (*measure(place), signature)
+    size, digest = measure(place)
+    if store.guard is None:
+        return size, digest, signature, None
+    from cachedeco.guard import Stored
+
+    key = bytes.fromhex(record.key)
+    facts = Stored(key=key, version=record.version, form="file", filename=record.filename, path=place)
+    return size, digest, signature, store.guard.sign_files(facts)

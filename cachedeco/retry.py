@@ -67,6 +67,9 @@ def _call_of(store: Store, item: CacheItem) -> tuple[Callable[..., Any], tuple[A
     stored = store.items.arguments(item.id)
     if stored is None:
         raise RetryError(f"{item!r} has no stored arguments; decorate {item.function} with store_args=True")
+    if store.guard is not None:
+        # The function too: to look for it is to import a module.
+        stored = store.guard.unseal(stored, bytes.fromhex(item.key), item.function, item.token)
     args, kwargs = pickle.loads(stored)  # noqa: S301 - from the cache's own registry, as all its values
     return _function(item.function or ""), args, kwargs
 

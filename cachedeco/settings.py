@@ -51,6 +51,25 @@ DISABLE_VARIABLE = "CACHEDECO_DISABLE"
 REFRESH_VARIABLE = "CACHEDECO_REFRESH"
 """Environment variable with a pattern of uris whose calls compute anew, read when the library is imported."""
 
+TRUST_VARIABLE = "CACHEDECO_TRUST_FOLDER"
+"""Environment variable that says not to look at who owns a cache folder and who may write to it."""
+
+KEY_VARIABLE = "CACHEDECO_SIGNING_KEY"
+"""Environment variable with the key that values are signed with."""
+
+KEY_FILE_VARIABLE = "CACHEDECO_SIGNING_KEY_FILE"
+"""Environment variable with the path of a file that holds that key."""
+
+
+def is_on(value: str | None) -> bool:
+    """Whether the value of an environment variable says yes."""
+    return (value or "").lower() not in {"", "0", "false", "no", "off"}
+
+
+def signs() -> bool:
+    """Whether the environment has a key that values are signed with."""
+    return bool(os.environ.get(KEY_VARIABLE) or os.environ.get(KEY_FILE_VARIABLE))
+
 
 class Switches:
     """What turns the cache off or makes it compute anew, for all threads of the process.
@@ -61,8 +80,7 @@ class Switches:
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        wanted = environment.get(DISABLE_VARIABLE, "").lower()
-        self.disabled = int(wanted not in {"", "0", "false", "no", "off"})
+        self.disabled = int(is_on(environment.get(DISABLE_VARIABLE)))
         self.refresh = environment.get(REFRESH_VARIABLE) or None
         self._lock = threading.Lock()
 

@@ -13,6 +13,11 @@ from cachedeco.registry.items import Items
 from cachedeco.registry.memory import Memory
 from cachedeco.registry.pool import Pool
 from cachedeco.settings import MEMORY_LIMIT
+from cachedeco.trust import Trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachedeco.guard import Guard
 
 
 class Store:
@@ -23,10 +28,15 @@ class Store:
         mode: what a miss does, see `Cache`.
         memory: how many bytes of hits a process remembers.
         durability: see `Cache`.
+        shared: who may write there, see `Cache`.
+        guard: verifies what is loaded; None where all that lies there is trusted.
 
     Attributes:
         folder: that path.
         mode: what a miss does.
+        shared: who may write there.
+        guard: as given.
+        trust: what is asked of owners and modes.
         pool: connections to the registry.
         claims: who computes what.
         items: records, and what people do with them.
@@ -37,6 +47,7 @@ class Store:
 
     Raises:
         RegistryError: the folder cannot be made.
+        UntrustedCacheError: another user owns it or may write to it.
     """
 
     def __init__(
@@ -44,14 +55,21 @@ class Store:
         folder: str,
         mode: str = "read-write",
         memory: int = MEMORY_LIMIT,
+        *,
         durability: str = "process",
+        shared: str | None = None,
+        guard: Guard | None = None,
     ) -> None:
-        prepare(folder)
+        self.trust = Trust(shared, signed=guard is not None and guard.signer is not None)
+        prepare(folder, self.trust)
         self.durability = durability
         self.checked: dict[bytes, bytes] = {}
         self.mode = mode
+        self.shared = shared
+        self.guard = guard
         self.folder = folder
-        self.pool = Pool(Database(folder, Rebuilding(folder, allowed=mode != "read-only")))
+        rebuilding = Rebuilding(folder, allowed=mode != "read-only")
+        self.pool = Pool(Database(folder, rebuilding, self.trust))
         self.claims = Claims(self.pool)
         self.items = Items(self.pool)
         self.file_digests = FileDigests(self.pool)
@@ -60,6 +78,14 @@ class Store:
     def item_folder(self, key: str, version: int, token: str) -> str:
         """Absolute path of an item's own folder."""
         return os.path.join(self.folder, item_name(key, version, token))
+
+    def make_item_folder(self, key: str, version: int, token: str) -> None:
+        """Make an item's own folder, for who writes to it by hand.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self.trust.make_folder(self.folder, self.item_folder(key, version, token))
 
     def close(self) -> None:
         """Let go of connections and of what is remembered; all comes back when it is needed."""

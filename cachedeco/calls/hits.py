@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from io import BufferedReader, BytesIO
 
 from xxhash import xxh3_128_digest
 
@@ -15,16 +16,19 @@ from cachedeco.calls.plan import ANY_VERSION
 from cachedeco.errors import OptionError, RegistryUnavailableError
 from cachedeco.files import manifest
 from cachedeco.files.check import examine, look
-from cachedeco.files.folder import item_name
+from cachedeco.files.folder import is_plain, item_name
 from cachedeco.record import MISSING
+from cachedeco.trust import refuse_links
 from cachedeco.values import table
 from cachedeco.values.contract import DamagedError, MissingSerializerError, UnloadableError
+from cachedeco.values.reading import open_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from cachedeco.calls.plan import Request
+    from cachedeco.guard import Stored
     from cachedeco.record import Record
     from cachedeco.registry.claims import Hit
     from cachedeco.store import Store
@@ -68,12 +72,18 @@ def _found(store: Store, request: Request) -> Any:
             return value
 
 
-def find(store: Store, request: Request) -> Hit | None:
-    """The row that `hit` would load, as far as one can tell without loading it."""
+def find(store: Store, request: Request, *, verify: bool = True) -> Hit | None:
+    """The row that `hit` would load, as far as one can tell without loading it.
+
+    Args:
+        store: the cache folder.
+        request: the call.
+        verify: pass over what is not signed in a cache that is; who loads it finds out himself, and says so.
+    """
     below = request.below
     while True:
         row = best(store, request, below)
-        if row is None or _is_whole(store, request, row):
+        if row is None or _is_whole(store, request, row, verify=verify):
             return row
         below = row[1]
 
@@ -108,9 +118,14 @@ def load(store: Store, request: Request, row: Hit) -> Any:
     """
     path = check(store, request, row)
     serializer, data = row[3] or "", row[7]
-    if data is not None:
-        return table.get(serializer).unpack(data)
     form, output = request.plan.form, request.plan.output
+    if store.guard is not None:
+        facts = _guarded(store, request, row, path)
+        if output is None:
+            return store.guard.load(facts)
+        store.guard.check(facts)
+    elif data is not None:
+        return table.get(serializer).unpack(data)
     if output is not None:
         return output.given(
             path if form == "files" else os.path.dirname(path), read_names(form, row[6] or "")
@@ -133,7 +148,7 @@ def check(store: Store, request: Request, row: Hit) -> str:
                 raise DamagedError(f"the value in the registry is not what was stored as version {row[1]}")
             return ""
         path, signature = path_of(store, request, row), row[8]
-        size, now = look(path)
+        size, now = look(path, store.trust.look(store.folder, path))
         if size != row[4]:
             raise DamagedError(f"{path} has {size} bytes, {row[4]} were stored")
         thorough = request.plan.options.verify == "digest"
@@ -162,10 +177,13 @@ def _remember(store: Store, row: Hit, signature: bytes) -> None:
         store.claims.sign(row[0], row[2], signature)
 
 
-def _is_whole(store: Store, request: Request, row: Hit) -> bool:
+def _is_whole(store: Store, request: Request, row: Hit, *, verify: bool) -> bool:
+    """Whether the bytes of a row are what was stored, as far as one can tell without loading them."""
     try:
-        check(store, request, row)
-    except (OSError, DamagedError):
+        path = check(store, request, row)
+        if verify and store.guard is not None:
+            store.guard.check(_guarded(store, request, row, path))
+    except (OSError, DamagedError, OptionError, MissingSerializerError):
         return False
     return True
 
@@ -260,9 +278,39 @@ def _is_as_recorded(store: Store, request: Request, row: Hit) -> bool:
 
 
 def path_of(store: Store, request: Request, row: Hit) -> str:
-    """Where the bytes of a READY item are: its file, or the folder of its files."""
-    folder = os.path.join(store.folder, item_name(request.key.hex(), row[1], row[2].hex()))
-    return folder if request.plan.form == "files" else os.path.join(folder, row[6] or "")
+    """Where the bytes of a READY item are: its file, or the folder of its files.
+
+    Raises:
+        DamagedError: the row speaks of a place outside the item's folder.
+    """
+    try:
+        folder = os.path.join(store.folder, item_name(request.key.hex(), row[1], row[2].hex()))
+    except (ValueError, AttributeError) as error:
+        raise DamagedError(f"version {row[1]!r} has no place: {error}") from error
+    if request.plan.form == "files":
+        return folder
+    if not is_plain(row[6]):
+        raise DamagedError(f"{row[6]!r} is no name of a file in the item's folder")
+    return os.path.join(folder, row[6] or "")
+
+
+def open_stream(store: Store, request: Request, row: Hit) -> BinaryIO:
+    """The stored items of a generator, to be read; the caller closes it.
+
+    Raises:
+        OSError: they are lost, or not to be trusted.
+        DamagedError: they are not what was stored.
+    """
+    path = check(store, request, row)
+    if store.guard is not None:
+        return store.guard.open_stream(_guarded(store, request, row, path))
+    return BytesIO(row[7]) if row[7] is not None else BufferedReader(open_value(path))
+
+
+def _guarded(store: Store, request: Request, row: Hit, path: str) -> Stored:
+    from cachedeco.calls.guarded import stored
+
+    return stored(store, request, row, path)
 
 
 def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
@@ -271,8 +319,11 @@ def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
         return
     try:
         store.claims.trash(row[0], cause)
-        manifest.remove(store.item_folder(request.key.hex(), row[1], row[2].hex()))
-    except (OSError, AttributeError) as error:
+        final = store.item_folder(request.key.hex(), row[1], row[2].hex())
+        with contextlib.suppress(FileNotFoundError):
+            refuse_links(store.folder, os.path.dirname(final))
+            manifest.remove(final)
+    except (OSError, AttributeError, ValueError) as error:
         notices.warn_once(
             request.plan.name, cause, f"version {row[1]} is {cause} and could not be set aside: {error}"
         )

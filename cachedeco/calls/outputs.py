@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 
 from cachedeco.errors import MissingOutputError, OptionError
+from cachedeco.files.folder import is_plain
 from cachedeco.keys.uri import FileName
+from cachedeco.values.contract import DamagedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,12 +156,22 @@ def recorded(names: Mapping[str, str]) -> str:
 
 
 def read_names(form: str, text: str) -> dict[str, str]:
-    """The inverse of `recorded`."""
+    """The inverse of `recorded`.
+
+    Raises:
+        DamagedError: it is not what `recorded` gives, or speaks of a file outside the item's folder.
+    """
     if form != "files":
         return {"": text}
     import json
 
-    names: dict[str, str] = json.loads(text)
+    try:
+        names: dict[str, str] = json.loads(text)
+        plain = all(map(is_plain, names.values()))
+    except (ValueError, AttributeError, RecursionError):
+        plain = False
+    if not plain:
+        raise DamagedError(f"{text[:80]!r} are no names of files in the item's folder")
     return names
 
 

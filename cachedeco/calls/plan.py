@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from cachedeco.calls.options import Options
+    from cachedeco.guard import Guard
     from cachedeco.item import CacheItem
     from cachedeco.record import Record
     from cachedeco.registry.claims import Attribute
@@ -151,14 +152,23 @@ class Request:
 
         return json.dumps(describe(self.params, self.plan.selection.secrets))
 
-    def stored_arguments(self) -> bytes | None:
-        """The arguments as they are kept for `Cache.retry_failed`; None when they are not, or cannot be."""
+    def stored_arguments(self, guard: Guard | None, token: bytes) -> bytes | None:
+        """The arguments as they are kept for `Cache.retry_failed`; None when they are not, or cannot be.
+
+        Args:
+            guard: of the cache; signs them.
+            token: of the claim that they belong to.
+        """
         if not self.plan.options.store_args:
             return None
         import pickle
 
         try:
-            return pickle.dumps((self.args, self.kwargs), protocol=5)
+            if guard is None:
+                return pickle.dumps((self.args, self.kwargs), protocol=5)
+            guard.refuse_pickle("a call's arguments")
+            pickled = pickle.dumps((self.args, self.kwargs), protocol=5)
+            return guard.seal(pickled, self.key, self.plan.name, token)
         except Exception as error:  # noqa: BLE001 - whatever it is: the call itself needs no pickle
             notices.warn_once(self.plan.name, "store_args", f"its arguments are not stored: {error}")
             return None

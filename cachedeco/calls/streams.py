@@ -11,13 +11,12 @@ Notes:
 
 from __future__ import annotations
 
-import io
 import tempfile
 import time
 
 from cachedeco.calls import notices
 from cachedeco.calls.flights import Flight
-from cachedeco.calls.hits import best, check, reject, warn_of_other_code
+from cachedeco.calls.hits import best, open_stream, reject, warn_of_other_code
 from cachedeco.calls.plan import Request
 from cachedeco.calls.refusals import refuse_miss, refuse_while_cooling_down
 from cachedeco.calls.work import Work
@@ -25,7 +24,7 @@ from cachedeco.errors import RegistryUnavailableError, StoreError
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import INLINE_LIMIT, switches
 from cachedeco.values import stream as layout
-from cachedeco.values.contract import DamagedError, Packed, UnloadableError
+from cachedeco.values.contract import DamagedError, Packed, UnloadableError, UnstorableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,9 +111,11 @@ class StreamCall:
             self._unusable(error)
             return
         try:
+            if self._store.guard is not None:
+                self._store.guard.refuse_pickle("the items of a generator")
             self._spool = tempfile.TemporaryFile(dir=self._store.folder)
             layout.begin(self._spool)
-        except OSError as error:
+        except (OSError, UnstorableError) as error:
             self._unusable(error)
 
     def __exit__(self, *_: object) -> None:
@@ -142,8 +143,7 @@ class StreamCall:
 
     def _read(self, store: Store, row: Hit) -> layout.Reader:
         self._row = row
-        path = check(store, self._request, row)
-        file: BinaryIO = open(path, "rb") if row[7] is None else io.BytesIO(row[7])  # noqa: SIM115 - the reader closes it
+        file = open_stream(store, self._request, row)
         try:
             return layout.Reader(file)
         except BaseException:

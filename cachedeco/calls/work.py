@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from cachedeco.calls.flights import Flight
     from cachedeco.calls.plan import Request
+    from cachedeco.guard import Guard
     from cachedeco.registry.claims import Attribute, Claim
     from cachedeco.store import Store
     from cachedeco.values.contract import Packed
@@ -128,7 +129,7 @@ class Work:
             function=plan.name,
             params=request.described(),
             parts=request.code_parts,
-            arguments=request.stored_arguments(),
+            arguments=request.stored_arguments(self._store.guard, self.token),
         )
         self._claim = self._store.claims.claim(wanted, self.token, plan.form, above)
         if self._claim is None:
@@ -203,12 +204,14 @@ class Work:
     def _stage(self) -> Staging:
         if self._staging is None:
             key, token = self._request.key.hex(), self.token.hex()
-            self._staging = Staging(self._store.item_folder(key, self._claimed().version, token))
+            final = self._store.item_folder(key, self._claimed().version, token)
+            self._staging = Staging(final, self._store.folder, self._store.trust)
         return self._staging
 
     def _keep_value(self, value: Any, packed: tuple[str, str, Packed] | None) -> Any:
+        guard = self._store.guard
         if packed is None:
-            serializer = table.choose(value)
+            serializer = table.choose(value) if guard is None else guard.choose(value)
             packed = serializer.name, serializer.ext, serializer.pack(value)
         name, ext, encoding = packed
         form = self._request.plan.form
@@ -217,10 +220,13 @@ class Work:
             stored = Bytes(
                 form=form, serializer=name, size=len(inline), digest=xxh3_128_digest(inline), inline=inline
             )
+            if guard is not None:
+                self._sign(guard, stored, guard.hash(inline))
         else:
             staging = self._stage()
             filename = "value" + ext
-            with staging.create(filename) as file:
+            content = None if guard is None else guard.hash()
+            with staging.create(filename, content) as file:
                 encoding.write(file)  # type: ignore[arg-type]  # as far as writing goes it is a BinaryIO
             staging.publish(sync=self._sync)
             stored = Bytes(
@@ -231,6 +237,8 @@ class Work:
                 signature=look(os.path.join(staging.final, filename))[1],
                 filename=filename,
             )
+            if guard is not None:
+                self._sign(guard, stored, content)
         if not self._commit(value, stored) and self._staging is not None:
             self._staging.discard()
         return value
@@ -241,16 +249,21 @@ class Work:
         place = os.path.join(staging.folder, names.get("", ""))
         size, digest = measure(place)
         ext = os.path.splitext(place)[1].removeprefix(".") if os.path.isfile(place) else ""
-        staging.publish(sync=self._sync)
         filename, form = outputs.recorded(names), self._request.plan.form
-        signature = look(os.path.join(staging.final, names.get("", "")))[1]
+        stored = Bytes(form=form, size=size, digest=digest, filename=filename, ext=ext or None)
+        if self._store.guard is not None:
+            self._sign(self._store.guard, stored, place)
+        staging.publish(sync=self._sync)
+        stored.signature = look(os.path.join(staging.final, names.get("", "")))[1]
         given = None if output is None else output.given(staging.final, names)
         # The caller gets these paths even if the claim was lost: nobody else writes there.
-        stored = Bytes(
-            form=form, size=size, digest=digest, signature=signature, filename=filename, ext=ext or None
-        )
         self._commit(given, stored)
         return given
+
+    def _sign(self, guard: Guard, stored: Bytes, content: Any) -> None:
+        from cachedeco.calls.guarded import sign
+
+        sign(guard, self._request, self._claimed(), stored, content)
 
     def _commit(self, value: Any, stored: Bytes) -> bool:
         """Mark the claim READY; False when it is not ours any more."""

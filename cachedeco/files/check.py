@@ -21,13 +21,17 @@ _PACK = Struct("<QqqQ").pack
 _MASK = (1 << 64) - 1
 
 
-def look(path: str) -> tuple[int, bytes]:
+def look(path: str, found: os.stat_result | None = None) -> tuple[int, bytes]:
     """Size and signature of a file, or of the files below a folder.
+
+    Args:
+        path: of the file or folder.
+        found: what `os.stat` says of it, where that is known.
 
     Raises:
         OSError: there is none, or it cannot be looked at.
     """
-    found = os.stat(path)
+    found = found or os.stat(path)
     if not stat.S_ISDIR(found.st_mode):
         return found.st_size, _signature(found) + boot_id()
     size, total = 0, xxhash.xxh3_128()

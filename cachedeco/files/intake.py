@@ -6,17 +6,22 @@ import os
 import shutil
 
 from cachedeco.files import manifest
-from cachedeco.files.staging import DigestingFile, files_in, measure
+from cachedeco.files.staging import DigestingFile, measure, protect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachedeco.trust import Trust
 
 _CHUNK = 1 << 20
 
 
-def copy_in(source: str, place: str) -> tuple[int, bytes]:
+def copy_in(source: str, place: str, trust: Trust) -> tuple[int, bytes]:
     """Copy a file or folder to a place where there is nothing yet.
 
     Args:
         source: path of the file or folder.
         place: path that it gets; its folder exists.
+        trust: whose the cache folder may be.
 
     Returns:
         Size and digest of what was copied, as they were while it was copied.
@@ -40,14 +45,8 @@ def copy_in(source: str, place: str) -> tuple[int, bytes]:
             elif os.path.lexists(path):
                 os.unlink(path)
         raise
-    protect(place)
+    protect(place, trust)
     return size, digest
-
-
-def protect(place: str) -> None:
-    """Make a file, or the files in a folder, read-only: what is READY does not change."""
-    for path in files_in(place) if os.path.isdir(place) else [place]:
-        os.chmod(path, 0o444)
 
 
 def remove(folder: str) -> None:

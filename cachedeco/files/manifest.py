@@ -115,6 +115,7 @@ def write(final: str, manifest: Manifest, *, new: bool = False, sync: bool = Fal
             data = memoryview(dump(manifest))
             while data:
                 data = data[file.write(data) or 0 :]
+            os.chmod(part, 0o444)  # as the values: whoever may see them may see this
             if sync:
                 os.fsync(file.fileno())
         if not new:

@@ -15,10 +15,18 @@ import shutil
 import xxhash
 
 from cachedeco.files import manifest
+from cachedeco.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, Protocol
+
+    class Hash(Protocol):
+        """A digest under way, of ``hashlib`` or ``xxhash``."""
+
+        def update(self, data: bytes | memoryview, /) -> None:
+            """Take more bytes."""
+
 
 _CHUNK = 1 << 20
 
@@ -28,19 +36,33 @@ class Staging:
 
     Args:
         final: absolute path of the item's folder; ``.part`` is appended while it is being written.
+        top: the cache folder; by default it lies three levels above.
+        trust: whose the cache folder may be; by default its owner's only.
 
     Attributes:
         folder: absolute path of the staging folder.
+
+    Raises:
+        OSError: it cannot be made.
     """
 
-    def __init__(self, final: str) -> None:
+    def __init__(self, final: str, top: str | None = None, trust: Trust | None = None) -> None:
         self.final = final
         self.folder = final + ".part"
-        os.makedirs(self.folder, mode=0o700)
+        self._trust = trust or Trust()
+        self._trust.make_folder(top or final.rsplit(os.sep, 3)[0], self.folder)
+        if self._trust.shared:
+            # Until it is published nobody else of the group can change what is about to be signed.
+            os.chmod(self.folder, 0o700)
 
-    def create(self, filename: str) -> DigestingFile:
-        """Open a new file for writing that counts and digests what passes through it."""
-        return DigestingFile(open(os.path.join(self.folder, filename), "xb", buffering=0))
+    def create(self, filename: str, also: Hash | None = None) -> DigestingFile:
+        """Open a new file for writing that counts and digests what passes through it.
+
+        Args:
+            filename: its name.
+            also: another digest that is to see the same bytes.
+        """
+        return DigestingFile(open(os.path.join(self.folder, filename), "xb", buffering=0), also)
 
     def publish(self, *, sync: bool = False) -> None:
         """Make everything read-only and move it into place.
@@ -52,11 +74,10 @@ class Staging:
             OSError: it cannot be moved, or the disk could not keep it. Nobody may ask again whether it can now: after
                 an error the system takes what it has lost for written.
         """
-        for path in files_in(self.folder):
-            os.chmod(path, 0o444)
-            if sync:
-                _sync(path)
+        protect(self.folder, self._trust)
         if sync:
+            for path in files_in(self.folder):
+                _sync(path)
             for folder, _, _ in os.walk(self.folder):
                 _sync(folder)
         os.rename(self.folder, self.final)
@@ -89,9 +110,10 @@ class DigestingFile(io.RawIOBase):
         size: bytes written so far.
     """
 
-    def __init__(self, file: BinaryIO | io.FileIO) -> None:
+    def __init__(self, file: BinaryIO | io.FileIO, also: Hash | None = None) -> None:
         super().__init__()
         self._file = file
+        self._also = also
         self._hash = xxhash.xxh3_128()
         self.size = 0
 
@@ -106,6 +128,8 @@ class DigestingFile(io.RawIOBase):
         while written < len(view):  # an unbuffered write may take less than it is given
             written += self._file.write(view[written : written + (1 << 30)]) or 0
         self._hash.update(view)
+        if self._also is not None:
+            self._also.update(view)
         self.size += len(view)
         return len(view)
 
@@ -139,6 +163,20 @@ def _sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def protect(place: str, trust: Trust) -> None:
+    """Make a file, or the files in a folder, read-only: what is READY does not change."""
+    if not os.path.isdir(place):
+        os.chmod(place, 0o444)
+        return
+    for folder, _, names in os.walk(place):
+        if trust.shared:
+            trust.admit_folder(folder)
+        for name in names:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o444)
 
 
 def files_in(folder: str) -> list[str]:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 TABLES = frozenset({"items", "owners", "uris", "codes", "attributes", "details"})
 """What tells a registry of ours whose header is damaged from another program's file."""
 
-ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""What SQLite raises, and what Python does where the message of a damaged schema is no text."""
+ERRORS = (sqlite3.Error, UnicodeError)
+"""What SQLite raises, and what Python does where a message of a damaged schema, or a parameter, is no text."""
 
 _DAMAGED = frozenset({11, 26, 522})
 """SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_IOERR_SHORT_READ."""

@@ -21,6 +21,7 @@ from cachedeco.registry.migrating import migrate, migrations
 from cachedeco.registry.readonly import Snapshot
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import BUSY_SECONDS
+from cachedeco.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,11 +65,13 @@ class Database:
         folder: the cache folder; the file lies in a subfolder of its own.
         rebuilding: fills a new registry in the place of one that is lost or damaged; None to begin with an empty
             one, and to leave a damaged one where it is.
+        trust: whose the folder may be; by default its owner's only.
     """
 
-    def __init__(self, folder: str, rebuilding: Rebuilding | None = None) -> None:
+    def __init__(self, folder: str, rebuilding: Rebuilding | None = None, trust: Trust | None = None) -> None:
         self.folder = folder
         self._rebuilding = rebuilding
+        self.trust = trust or Trust()
         self.path = os.path.join(folder, "registry", "registry.db")
         # Only these three characters mean something in the path of an SQLite address.
         quoted = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -109,6 +112,10 @@ class Database:
             con.close()
 
     def _usable(self) -> Connection:
+        # Not only when the cache is opened: a link may have been put there since.
+        with contextlib.suppress(FileNotFoundError):
+            self.trust.check_part(self.folder, os.path.dirname(self.path))
+            self.trust.check_part(self.folder, self.path)
         con = self._open()
         try:
             self._check(con)
@@ -303,10 +310,8 @@ class Database:
                 path=self.path,
             )
         try:
-            # One by one: the mode is that of the last folder only.
-            os.makedirs(self.folder, mode=0o700, exist_ok=True)
-            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-            with maintenance(self.folder):
+            self.trust.make_folder(self.folder, os.path.dirname(self.path), exist_ok=True)
+            with maintenance(self.folder, self.trust.file_mode):
                 if not os.path.exists(self.path):
                     self._write_new()
         except RegistryError:
@@ -346,6 +351,8 @@ class Database:
             aside.sweep(self.path)
             raise
         con.close()
+        # SQLite gives the files beside it the same mode, whatever the umask says.
+        self.trust.admit_file(temporary)
         Slots(os.path.dirname(self.path)).replace()  # nobody trusts any longer what the old one said
         os.rename(temporary, self.path)
         old = aside.finish(self.path)
@@ -354,11 +361,11 @@ class Database:
 
 
 @contextlib.contextmanager
-def maintenance(folder: str) -> Iterator[None]:
+def maintenance(folder: str, mode: int = 0o600) -> Iterator[None]:
     """Hold the lock of a cache folder for what only one process may do at a time."""
     with importing_filelock:
         from filelock import FileLock
 
     path = os.path.join(folder, "maintenance.lock")
-    with FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False):
+    with FileLock(path, mode=mode, thread_local=False, fallback_to_soft=False):
         yield

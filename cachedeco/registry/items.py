@@ -200,6 +200,7 @@ class Items:
         digest: bytes | None,
         signature: bytes | None,
         error: str | None,
+        mac: bytes | None = None,
     ) -> bool:
         """Move a record made by hand from one status to another.
 
@@ -211,6 +212,7 @@ class Items:
             digest: of its file.
             signature: of its file, see `cachedeco.files.check`.
             error: what went wrong, for people.
+            mac: signature of its file.
 
         Returns:
             False when it has another status by now, or is a claim: nothing was changed.
@@ -218,7 +220,7 @@ class Items:
         form = None if size is None else "file"
         ended = time.time_ns() // 1000
         cause = "raised" if after == Status.FAILED else None
-        row = (int(after), form, size, digest, signature, ended, cause, id_, int(before))
+        row = (int(after), form, size, digest, signature, mac, ended, cause, id_, int(before))
 
         def work(con: sqlite3.Connection) -> bool:
             moved = con.execute(QUERIES["move"], row).rowcount == 1
@@ -238,6 +240,11 @@ class Items:
         """The value that is kept in the registry itself; None when there is none."""
         row = self._pool.read(QUERIES["inline"], (id_,))
         return None if row is None else row[0]
+
+    def seal(self, id_: int) -> tuple[bytes | None, bytes | None]:
+        """Digest of the code that made an item, and the signature of its bytes; None where there is none."""
+        row: tuple[bytes | None, bytes | None] | None = self._pool.read(QUERIES["seal"], (id_,))
+        return row or (None, None)
 
     def code_parts(self, code: bytes) -> str | None:
         """The texts behind a digest of code, as JSON; None when they are not known."""

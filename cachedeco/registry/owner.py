@@ -182,13 +182,13 @@ def _make(pool: Pool) -> Owner:
     with importing_filelock:
         from filelock import FileLock
 
-    folder = pool.database.folder
+    folder, trust = pool.database.folder, pool.database.trust
     name = os.urandom(16).hex()
     path = _lock_path(folder, name)
     try:
         identity = _identity()
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        lock = FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
+        trust.make_folder(folder, os.path.dirname(path), exist_ok=True)
+        lock = FileLock(path, mode=trust.file_mode, thread_local=False, fallback_to_soft=False)
         lock.acquire(blocking=False)
     except OSError as error:
         raise RegistryUnavailableError(f"cannot make the lock file {path}: {error}", path=path) from error

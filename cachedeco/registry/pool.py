@@ -15,7 +15,7 @@ import time
 import weakref
 from _thread import get_ident
 
-from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavailableError
+from cachedeco.errors import OptionError, RegistryDamagedError, RegistryError, RegistryUnavailableError
 from cachedeco.registry.aside import ERRORS, says_damaged
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
 from cachedeco.registry.connection import patiently
@@ -52,7 +52,7 @@ class Pool:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.slots = Slots(os.path.dirname(database.path))
+        self.slots = Slots(os.path.dirname(database.path), database.trust.file_mode)
         self._idle: list[Connection] = []
         self._writing = threading.Lock()
         self._busy: set[int] = set()  # threads inside read() or write()
@@ -167,7 +167,12 @@ class Pool:
         _close(self._idle)
         self.slots.close()
 
-    def _trouble(self, error: Exception, con: Connection) -> RegistryUnavailableError:
+    def _trouble(self, error: Exception, con: Connection) -> RegistryUnavailableError | OptionError:
+        if isinstance(error, UnicodeEncodeError):
+            # Half of a surrogate pair, as in names of files that are no text.
+            return OptionError(
+                f"the registry takes text only, and {ascii(error.object)[:80]} is none: {error.reason}"
+            )
         path = self.database.path
         kind = RegistryDamagedError if says_damaged(error) else RegistryUnavailableError
         trouble = kind(f"the registry {path} cannot be used: {error}", path=path)
@@ -176,7 +181,7 @@ class Pool:
         trouble.__cause__ = error
         return trouble
 
-    def _mend(self, trouble: RegistryUnavailableError) -> None:
+    def _mend(self, trouble: RegistryUnavailableError | OptionError) -> None:
         """Replace a damaged registry; raise what is no damage, or what could not be mended."""
         if not isinstance(trouble, RegistryDamagedError):
             raise trouble

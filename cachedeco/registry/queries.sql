@@ -44,9 +44,10 @@ SELECT
     EXISTS (
         SELECT 1 FROM items
         WHERE key = ? AND (? OR code = ?) AND code IS NOT NULL AND status = 3 AND form = ? AND version > ?
+            AND version < 4611686018427387904 -- as `best` does: a text would be above every number, and never found
     ),
     max(
-        coalesce((SELECT max(version) FROM items WHERE key = ?), 0),
+        coalesce((SELECT CAST(max(version) AS INTEGER) FROM items WHERE key = ? AND version < 4611686018427387904), 0),
         coalesce((SELECT version FROM last_versions WHERE key = ?), 0)
     ) + 1,
     (SELECT id FROM uris WHERE uri = ?)
@@ -59,7 +60,7 @@ SELECT i.status, i.cause, i.owner, d.error FROM items AS i LEFT JOIN details AS 
 -- Of a record made by hand; and the number of its uri.
 SELECT
     max(
-        coalesce((SELECT max(version) FROM items WHERE key = ?), 0),
+        coalesce((SELECT CAST(max(version) AS INTEGER) FROM items WHERE key = ? AND version < 4611686018427387904), 0),
         coalesce((SELECT version FROM last_versions WHERE key = ?), 0)
     ) + 1,
     (SELECT id FROM uris WHERE uri = ?)
@@ -70,6 +71,10 @@ INSERT INTO uris (uri) VALUES (?)
 -- name: insert_claim
 INSERT INTO items (key, version, status, scope, token, owner, created, attempts, code, label, uri, function, params)
 VALUES (?, ?, 1, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)
+
+-- name: seal
+-- What else a signature covers, and the signature.
+SELECT code, mac FROM items WHERE id = ?
 
 -- name: store_arguments
 INSERT INTO details (item, arguments) VALUES (?, ?)
@@ -150,7 +155,7 @@ SELECT status FROM items WHERE id = ?
 
 -- name: move
 -- One move of an item made by hand: only from the status that the caller saw.
-UPDATE items SET status = ?, form = ?, size = ?, digest = ?, signature = ?, ended = ?, cause = ?
+UPDATE items SET status = ?, form = ?, size = ?, digest = ?, signature = ?, mac = ?, ended = ?, cause = ?
 WHERE id = ? AND status = ? AND owner IS NULL
 
 -- name: insert_attribute
@@ -176,7 +181,9 @@ INSERT OR REPLACE INTO file_digests (path, size, mtime_ns, ctime_ns, inode, dige
 
 -- name: newest_ready
 -- The highest version of a key that is READY and has bytes, whoever made it.
-SELECT version FROM items WHERE key = ? AND status = 3 AND form IS NOT NULL ORDER BY version DESC LIMIT 1
+SELECT version FROM items
+WHERE key = ? AND status = 3 AND form IS NOT NULL AND version < 4611686018427387904
+ORDER BY version DESC LIMIT 1
 
 -- name: insert_claim_by_hand
 INSERT INTO items

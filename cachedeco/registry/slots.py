@@ -40,9 +40,11 @@ class Slots:
 
     Args:
         folder: the one of the registry file. Who removes it removes both.
+        mode: of the file.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, mode: int = 0o600) -> None:
+        self._mode = mode
         self.path = os.path.join(folder, "slots")
         self._words: memoryview | None = None
         self._file: tuple[int, int] | None = None
@@ -119,6 +121,7 @@ class Slots:
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
         try:
             os.ftruncate(descriptor, _BYTES)
+            os.chmod(temporary, self._mode)  # whatever the umask says
             # Unlike a rename it does not take the place of a file that another process maps already.
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, self.path)

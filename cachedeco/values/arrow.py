@@ -28,6 +28,7 @@ class ArrowSerializer:
 
     name = "arrow"
     ext = ".arrow"
+    runs_code = False
 
     def pack(self, value: object) -> Packed:
         """The frame as a table, to be written batch by batch."""

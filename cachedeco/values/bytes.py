@@ -15,6 +15,7 @@ class BytesSerializer:
 
     name = "bytes"
     ext = ".bin"
+    runs_code = False
 
     def pack(self, value: object) -> Packed:
         """The bytes themselves."""

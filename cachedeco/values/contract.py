@@ -52,7 +52,8 @@ class Serializer(Protocol):
     """Turns values into bytes and back. Register one with `cachedeco.values.table.register`.
 
     A serializer that is registered and has a method ``claims(value) -> bool`` is asked by
-    ``serializer="auto"`` before pickle is taken.
+    ``serializer="auto"`` before pickle is taken. One with ``runs_code = False`` promises that loading runs no code that
+    the bytes name, whoever wrote them; without that promise it is not used where pickles are not allowed.
 
     Attributes:
         name: recorded with each item; never reuse it for another format.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from io import BytesIO
+from io import BufferedReader, BytesIO
 
 import joblib  # type: ignore[import-untyped]
 
 from cachedeco.values.contract import DamagedError, Streamed, UnloadableError
 from cachedeco.values.diagnosis import unstorable
+from cachedeco.values.reading import open_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class JoblibSerializer:
 
     def load(self, path: str, *, mmap: bool = True) -> object:  # noqa: ARG002 - see the class
         """The value in the file."""
-        with open(path, "rb") as file:
+        with open_value(path) as raw, BufferedReader(raw) as file:
             return _load(file)
 
 

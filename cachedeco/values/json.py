@@ -24,6 +24,7 @@ class JsonSerializer:
 
     name = "json"
     ext = ".json"
+    runs_code = False
 
     def pack(self, value: object) -> Packed:
         """The value as one line of UTF-8."""

@@ -32,6 +32,7 @@ class NumpySerializer:
 
     name = "numpy"
     ext = ".npy"
+    runs_code = False
 
     def pack(self, value: object) -> Packed:
         """The header, and the array's own memory."""

@@ -28,6 +28,7 @@ class ParquetSerializer:
 
     name = "parquet"
     ext = ".parquet"
+    runs_code = False
 
     def pack(self, value: object) -> Packed:
         """The frame, encoded."""

@@ -10,7 +10,7 @@ from sys import getsizeof, modules
 
 from cachedeco.scripts import last_script, own_name
 from cachedeco.values.contract import Parts, Whole
-from cachedeco.values.reading import read_open
+from cachedeco.values.reading import open_value, read_open
 from cachedeco.values.reducers import dispatch_table
 
 try:  # the accelerator alone: the module `pickle` loads `re` and more, a third of a cold hit
@@ -65,7 +65,7 @@ class PickleSerializer:
 
     def load(self, path: str, *, mmap: bool = True) -> object:
         """Rebuild a value from a file; from 8 MiB up its buffers are private maps of it."""
-        with open(path, "rb", buffering=0) as file:
+        with open_value(path) as file:
             return self.load_open(file, mmap=mmap)
 
     def load_open(self, file: FileIO, *, mmap: bool = True) -> object:

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from io import FileIO
 from os import fstat
 
 from cachedeco.values.contract import DamagedError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from io import FileIO
-
 MAP_FROM = 8 * 1024 * 1024
+
+# A link in the place of a value is planted.
+
+
+def open_value(path: str) -> FileIO:
+    """Open the file of a value for reading, unbuffered; a link in its place is not followed.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    # Opened in one step, so that Ctrl-C cannot leave a descriptor that nobody closes; looked at afterwards.
+    file = FileIO(path)
+    try:
+        if not os.path.samestat(fstat(file.fileno()), os.lstat(path)):
+            raise OSError(errno.ELOOP, "a link, and links in a cache folder are not followed", path)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def read_file(path: str) -> bytes:
     """The whole content of a file."""
-    with open(path, "rb", buffering=0) as file:
+    with open_value(path) as file:
         return file.readall()
 
 
 def read_whole(path: str, *, mmap: bool) -> bytearray | memoryview:
     """The whole content of a file as writable memory that nobody else sees."""
-    with open(path, "rb", buffering=0) as file:
+    with open_value(path) as file:
         return read_open(file, mmap=mmap)
 
 

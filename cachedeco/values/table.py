@@ -67,6 +67,37 @@ def choose(value: object) -> Serializer:
     return _PICKLE
 
 
+def runs_code(serializer: Serializer) -> bool:
+    """Whether loading with a serializer may run code that the stored bytes name, as pickle does.
+
+    Example:
+        >>> runs_code(get("json")), runs_code(get("pickle"))
+        (False, True)
+    """
+    return getattr(serializer, "runs_code", True) is not False
+
+
+def choose_without_code(value: object) -> Serializer:
+    """The same as `choose`, among those that run no code when they load.
+
+    The one that is chosen may still refuse the value: when it is packed.
+
+    Example:
+        >>> choose_without_code([1, 2]).name
+        'json'
+    """
+    for serializer in _claiming:
+        if not runs_code(serializer) and serializer.claims(value):  # type: ignore[attr-defined]  # as above
+            return serializer
+    kind = type(value)
+    if kind is bytes or kind is str:
+        return get("bytes" if kind is bytes else "text")
+    library = kind.__module__.partition(".")[0]
+    return get(
+        {"numpy": "numpy", "pandas": "arrow", "polars": "arrow", "pyarrow": "arrow"}.get(library, "json")
+    )
+
+
 def register(serializer: Serializer) -> None:
     """Make a serializer known under its name, for this process.
 

@@ -19,6 +19,7 @@ class TextSerializer:
 
     name = "text"
     ext = ".txt"
+    runs_code = False
 
     def pack(self, value: object) -> Packed:
         """Text that can be encoded; half a surrogate pair cannot."""

@@ -215,7 +215,7 @@ def test_without_a_usable_folder_the_output_lies_elsewhere(cache, monkeypatch):
     from cachedeco.calls.work import Staging
     from cachedeco.files import staging
 
-    def fail(self, final):
+    def fail(self, final, top, trust):
         raise OSError(30, "Read-only file system")
 
     assert Staging is staging.Staging

@@ -346,7 +346,7 @@ def test_a_folder_that_cannot_be_made_leaves_no_claim(cache, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(held.os, "makedirs", refuse)
+        patch.setattr(cache.store, "make_item_folder", refuse)
         with pytest.raises(OSError, match="No space"):
             ask(cache)
     assert not held._held

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from cachedeco import Cache, RegistryError, cached
 from cachedeco.registry import filesystem
 
-LINE = "{n} 1 0:{n} / {point} rw,relatime shared:1 - {kind} source rw"
-
 
 def table(*mounts):
-    return "\n".join(LINE.format(n=n, point=point, kind=kind) for n, (point, kind) in enumerate(mounts, 20))
+    """A mount table; of each mount the point, the type, and the parent where it is not the innermost one above."""
+    lines = []
+    for number, (point, kind, *parent) in enumerate(mounts):
+        above = [n for n in range(number) if f"{point}/".startswith(mounts[n][0].rstrip("/") + "/")]
+        over = parent[0] if parent else max(above, key=lambda n: (len(mounts[n][0]), n), default=-1)
+        lines.append(
+            f"{20 + number} {20 + over} 0:{number} / {point} rw,relatime shared:1 - {kind} source rw"
+        )
+    return "\n".join(lines)
 
 
 @pytest.fixture
@@ -57,7 +65,57 @@ def test_a_table_that_does_not_tell_is_no_answer():
     assert filesystem.kind("/a", "one two\n - \n") == ""
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "fuse.sshfs", "9p", "virtiofs", "lustre", "ceph"])
+def test_what_is_mounted_on_a_folder_hides_what_was_mounted_below(tmp_path):
+    """The look-up goes through the later mount and never sees the earlier one."""
+    mounts = table(("/", "ext4"), ("/data/disk", "xfs"), ("/data", "nfs", 0))
+    assert filesystem.kind("/data/disk/cache", mounts) == "nfs"
+    mounts = table(("/", "ext4"), ("/data", "nfs"), ("/data/disk", "xfs"))
+    assert filesystem.kind("/data/disk/cache", mounts) == "xfs"
+
+
+def test_in_a_chroot_the_root_need_not_be_in_the_table():
+    """Only what is mounted below it is."""
+    assert filesystem.kind("/mnt/x/y", "40 7 0:1 / /mnt/x rw - nfs4 source rw") == "nfs4"
+    assert filesystem.kind("/home", "40 7 0:1 / /mnt/x rw - nfs4 source rw") == ""
+
+
+def test_a_root_that_is_its_own_parent_ends_the_search():
+    """As the first mount of a machine is."""
+    assert filesystem.kind("/x", "1 1 0:1 / / rw - rootfs rootfs rw") == "rootfs"
+
+
+def test_a_bind_mount_has_the_type_of_what_it_shows():
+    """The root inside the other file system does not matter."""
+    line = r"41 20 0:5 /export/a\040b /srv/c\134d rw - nfs4 host:/export rw"
+    assert filesystem.kind("/srv/c\\d/e", table(("/", "ext4")) + "\n" + line) == "nfs4"
+
+
+def test_this_machine_says_where_its_own_folders_lie(tmp_path):
+    """The real table can be read."""
+    if not os.path.exists("/proc/self/mountinfo"):
+        pytest.skip("this system has no such table")
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        found = file.read()
+    assert filesystem.kind("/proc/self", found) == "proc"
+    assert filesystem.kind(os.path.realpath(tmp_path), found)
+
+
+NETWORK = [
+    "nfs", "nfs3", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "kafs", "coda", "9p", "drvfs", "virtiofs",
+    "vboxsf", "vmhgfs", "fuse.vmhgfs-fuse", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.goofys", "fuse.rclone",
+    "fuse.davfs2", "davfs", "fuse.glusterfs", "glusterfs", "fuse.ceph-fuse", "ceph", "lustre", "gpfs", "beegfs",
+    "ocfs2", "gfs2", "orangefs", "pvfs2", "wekafs", "panfs", "fuse.juicefs", "fuse.mountpoint-s3", "fuse.grpcfuse",
+    "fuse", "fuse.something_new", "cvmfs",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NETWORK)
+def test_such_file_systems_are_no_place_for_a_cache(kind):
+    """Their locks need not hold between hosts; of what is served by an unknown program nobody knows."""
+    assert filesystem.is_network(kind)
+
+
+@pytest.mark.parametrize("kind", ["nfs", "fuse.sshfs", "9p"])
 def test_a_network_file_system_is_refused_with_the_reason(tmp_path, mounts, kind):
     """The error names the folder, the kind and the way out."""
     mounts(kind)
@@ -92,7 +150,9 @@ def test_nothing_is_written_to_a_refused_file_system(tmp_path, mounts):
     assert not list((tmp_path / "cache").glob("registry/*"))
 
 
-@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs"])
+@pytest.mark.parametrize(
+    "kind", ["ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "fuseblk", "fuse.fuse-overlayfs"]
+)
 def test_a_local_file_system_is_accepted(tmp_path, mounts, kind):
     """A file system of this kernel keeps locks."""
     mounts(kind)

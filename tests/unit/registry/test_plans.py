@@ -14,8 +14,8 @@ INDEXES = {
     "best_of_any_code": ["items USING INDEX items_version (key=? AND version<?)"],
     "before_claim": [
         "items USING INDEX items_claim (key=? AND scope=?)",
-        "items USING INDEX items_version (key=? AND version>?)",
-        "items USING COVERING INDEX items_version (key=?)",
+        "items USING INDEX items_version (key=? AND version>? AND version<?)",
+        "items USING COVERING INDEX items_version (key=? AND version<?)",
         "last_versions USING PRIMARY KEY (key=?)",
         "uris USING COVERING INDEX sqlite_autoindex_uris_1 (uri=?)",
     ],
