@@ -101,11 +101,11 @@ class Database:
                     raise
                 continue
             except RegistryUnavailableError:
-                if before == self.file():
+                if before is not None and before == self.file():
                     if os.access(os.path.dirname(self.path), os.W_OK):
                         raise
                     return self._snapshot()
-                continue  # set aside while it was opened
+                continue  # it was set aside, before it was looked at or while it was opened
             if self.is_current(con):
                 return con
             # Its log may have been looked for in the place of another one's.
