@@ -89,8 +89,15 @@ def refuse_while_cooling_down(store: Store, request: Request) -> None:
     if cooldown is None:
         return
     failure = store.claims.last_failure(request.key, request.scope)
-    if failure is not None and policy.is_cooling_down(failure[0], cooldown, time.time_ns() // 1000):
-        raise previous_failure(request, failure[1] or "", None)
+    now = time.time_ns() // 1000
+    if failure is None or not policy.is_cooling_down(failure[0], cooldown, now):
+        return
+    ago, text = max(now - (failure[0] or now), 0) / 1e6, failure[1] or ""
+    raise PreviousFailureError(
+        f"{request.plan.name} failed {ago:.1f} seconds ago and is not tried again before cooldown={cooldown:g} seconds "
+        f"are over; refresh(...) tries at once:\n{text}",
+        traceback=text,
+    )
 
 
 def timeout(request: Request) -> WaitTimeoutError:

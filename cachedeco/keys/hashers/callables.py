@@ -60,6 +60,8 @@ def _bound(function: FunctionType) -> dict[str, Any]:
     bound = {name: contents(cell) for name, cell in closure.cells_of(function)}
     defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
     bound |= {f"__defaults__[{index}]": default for index, default in enumerate(defaults)}
+    if "__wrapped__" not in function.__dict__:  # else they are a decorator's own, which its code accounts for
+        bound |= {f".{name}": each for name, each in function.__dict__.items() if not name.startswith("__")}
     if not bound or code_origin.of_function(function)[0] != "user":
         return {}
     from cachedeco.keys.code_graph import active

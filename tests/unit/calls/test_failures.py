@@ -328,6 +328,7 @@ def test_within_the_cooldown_nothing_is_computed(make, clock, cooldown):
     error = fails(f, PreviousFailureError)
     assert "ValueError: server down" in error.traceback
     assert "ValueError: server down" in str(error)
+    assert "failed 59.0 seconds ago and is not tried again before cooldown=60 seconds" in str(error)
     assert len(CALLS) == 1
     clock(seconds=2)
     assert f() == "value"

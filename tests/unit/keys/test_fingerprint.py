@@ -562,3 +562,18 @@ def test_registration_of_what_is_no_type_or_function_is_refused():
         register_hasher("Client", repr)
     with pytest.raises(OptionError, match="must be a function"):
         register_hasher(Client, "address")
+
+
+def test_attributes_that_somebody_gave_a_function_count():
+    """As they do for any object; those of a decorator are its own affair."""
+
+    def make():
+        def g():
+            return 1
+
+        return g
+
+    plain, marked, other = make(), make(), make()
+    marked.level, other.level = 3, 4
+    assert len({fingerprint(plain), fingerprint(marked), fingerprint(other)}) == 3
+    assert fingerprint(make()) == fingerprint(plain)
