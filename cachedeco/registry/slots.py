@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import stat
 import time
 
 from cachedeco.errors import RegistryUnavailableError
@@ -94,17 +95,27 @@ class Slots:
     def _current(self) -> memoryview:
         """The words of the file that lies there now, writable; made where there is none."""
         try:
-            try:
-                found = os.stat(self.path)
-            except FileNotFoundError:
+            found = self._found()
+            if found is None:
                 self._make()
-                found = os.stat(self.path)
+                found = os.lstat(self.path)
             words = self._words
             if words is None or words.readonly or self._file != (found.st_dev, found.st_ino):
                 words = self._map(os.O_RDWR)
         except OSError as error:
             raise RegistryUnavailableError(f"cannot use {self.path}: {error}", path=self.path) from error
         return words
+
+    def _found(self) -> os.stat_result | None:
+        """What lies there now; what cannot be slots is put aside first."""
+        try:
+            found = os.lstat(self.path)
+        except FileNotFoundError:
+            return None
+        if stat.S_ISREG(found.st_mode) and found.st_size == _BYTES:
+            return found
+        os.rename(self.path, f"{self.path}.damaged-{os.urandom(4).hex()}")
+        return None
 
     def _renewed(self) -> memoryview | None:
         self._checked = time.monotonic()
@@ -134,7 +145,7 @@ class Slots:
         try:
             found = os.fstat(descriptor)
             if found.st_size != _BYTES:
-                raise OSError(f"it has {found.st_size} bytes instead of {_BYTES}; remove it")
+                raise OSError(f"it has {found.st_size} bytes instead of {_BYTES}")
             access = mmap.ACCESS_READ if mode == os.O_RDONLY else mmap.ACCESS_WRITE
             words = memoryview(mmap.mmap(descriptor, _BYTES, access=access)).cast("Q")
         finally:
