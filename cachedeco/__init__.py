@@ -29,13 +29,13 @@ from cachedeco.errors import (
 )
 from cachedeco.item import CacheItem
 from cachedeco.keys.fingerprint import fingerprint, register_hasher
-from cachedeco.keys.markers import ContentKey, KeyBy, NoKey, Secret, Since
 from cachedeco.record import OUTPUT
 from cachedeco.settings import disabled
 from cachedeco.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cachedeco.keys.markers import ContentKey, KeyBy, NoKey, Secret, Since
     from cachedeco.protocol import CachedFunction
 
 __all__ = [
@@ -73,12 +73,22 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # The protocol is for type checkers and annotations; it alone would load typing.
-    if name == "CachedFunction":
-        from cachedeco.protocol import CachedFunction
+# What most hits do without, until somebody asks: the protocol alone would load typing.
+_LATE = {
+    "CachedFunction": "protocol",
+    **dict.fromkeys(("ContentKey", "KeyBy", "NoKey", "Secret", "Since"), "keys.markers"),
+}
 
-        return CachedFunction
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATE:
+        from importlib import import_module
+
+        return getattr(import_module(f"cachedeco.{_LATE[name]}"), name)
     if name == "__version__":
         from importlib.metadata import version
 

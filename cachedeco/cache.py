@@ -9,7 +9,6 @@ from cachedeco.changing import Changing
 from cachedeco.errors import OptionError
 from cachedeco.location import folder_of
 from cachedeco.making import Making
-from cachedeco.retry import failed, retry_failed
 from cachedeco.settings import MEMORY_LIMIT, signs
 from cachedeco.store import Store
 
@@ -157,6 +156,8 @@ class Cache(Making, Changing):
         Args:
             where: a function of the item; only those for which it returns something true.
         """
+        from cachedeco.retry import failed
+
         return failed(self.store, where)
 
     def retry_failed(self, where: Callable[[CacheItem], object] | None = None) -> list[Retried]:
@@ -171,6 +172,8 @@ class Cache(Making, Changing):
             For each of them its item, and the value or the exception of the new call. That of a call without stored
             arguments is a `RetryError`.
         """
+        from cachedeco.retry import retry_failed
+
         return retry_failed(self.store, where)
 
 

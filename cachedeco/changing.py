@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cachedeco import search
 from cachedeco.errors import OptionError
 from cachedeco.finding import Finding
 from cachedeco.item import CacheItem
@@ -54,6 +53,7 @@ class Changing(Finding):
         self._check_writable("remove")
         _check_conditions("remove", {"uri": uri, "params": params, **conditions}, all=all)
         from cachedeco.changes import remove
+        from cachedeco.search import statuses
 
         status = conditions.get("status")
         return remove(
@@ -61,7 +61,7 @@ class Changing(Finding):
             self._records("remove", uri=uri, params=params, **conditions),
             disk=disk,
             keep_record=keep_record,
-            unowned_writes=status is not None and Status.WRITE in search.statuses(status),
+            unowned_writes=status is not None and Status.WRITE in statuses(status),
         )
 
     def update(
@@ -93,9 +93,10 @@ class Changing(Finding):
         self._check_writable("update")
         _check_conditions("update", {"uri": uri, "params": params, **conditions}, all=all)
         from cachedeco import changes
+        from cachedeco.search import statuses
 
         records = self._records("update", uri=uri, params=params, **conditions)
-        status = search.statuses(update["status"]) if "status" in update else []
+        status = statuses(update["status"]) if "status" in update else []
         changes.update(self.store, records, update)
         for record in records:
             for each in status:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cachedeco import search
 from cachedeco.errors import OptionError
 from cachedeco.item import CacheItem
 from cachedeco.record import MISSING
@@ -146,9 +145,11 @@ class Finding:
             if not digits.isdecimal():
                 raise OptionError(f"by_key({key}-{digits}): a version_id is 32 hex digits, '-' and a number")
             version = int(digits)
+        from cachedeco.search import key_bytes
+
         found: list[Record] = self.store.items.search(
             Filter(
-                key=search.key_bytes(key),
+                key=key_bytes(key),
                 version=(-1,) if version is None else (version,),
                 status=VISIBLE if version is None else tuple(Status),
             )
@@ -187,7 +188,9 @@ class Finding:
         return size <= self.free_space
 
     def _records(self, verb: str, **conditions: Any) -> list[Record]:
-        return self.store.items.search(search.wanted(verb, **conditions))
+        from cachedeco.search import wanted
+
+        return self.store.items.search(wanted(verb, **conditions))
 
     def _check_writable(self, verb: str) -> None:
         if self.mode == "read-only":

@@ -16,8 +16,8 @@ import time
 from _thread import start_new_thread
 
 from cachedeco import log
-from cachedeco.calls.call import wait, wait_here
 from cachedeco.calls.flights import Flight
+from cachedeco.calls.miss import wait, wait_here
 from cachedeco.errors import RegistryError
 from cachedeco.registry import by_hand
 from cachedeco.registry.by_hand import SCOPE

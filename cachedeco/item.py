@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cachedeco import contents
 from cachedeco.errors import OptionError, StatusError
 from cachedeco.status import Status
 
@@ -130,6 +129,8 @@ class CacheItem:
     def size(self) -> int | None:
         """Bytes of its value or file, or of all files in its folder; None while it has none."""
         if self._record.size is None and self._refreshed().size is None:
+            from cachedeco import contents
+
             return contents.size_now(self._store, self._record)
         return self._record.size
 
@@ -187,6 +188,8 @@ class CacheItem:
 
         Of several files it is the folder that they lie in.
         """
+        from cachedeco import contents
+
         place = contents.place_of(self._store, self._record)
         if place is None:
             return None
@@ -199,6 +202,8 @@ class CacheItem:
 
         A file is read only if something has touched it since it was read last.
         """
+        from cachedeco import contents
+
         return contents.is_intact(self._store, self._record)
 
     def load(self) -> Any:
@@ -214,6 +219,8 @@ class CacheItem:
         record = self._record
         if self.status != Status.READY or (record.form is None and self._refreshed().form is None):
             raise StatusError(f"{self!r} has no value to load")
+        from cachedeco import contents
+
         return contents.load(self._store, self._record)
 
     def open(
@@ -245,6 +252,7 @@ class CacheItem:
         path = self.path
         if path is None or self._record.form not in {None, "file"} or path.is_dir():
             raise OptionError(f"{self!r} is not one file; load() gives its value or paths")
+        from cachedeco import contents
         from cachedeco.files.opener import Opener
 
         contents.check(self._store, self._record, str(path))

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import os
 
-from cachedeco import search
-from cachedeco.changes import checked_name
 from cachedeco.errors import MissError, OptionError
 from cachedeco.finding import Finding
 from cachedeco.item import CacheItem
-from cachedeco.keys.describe import describe
-from cachedeco.keys.key import make_key
-from cachedeco.registry.attributes import encode
-from cachedeco.registry.by_hand import Handmade
-from cachedeco.registry.claims import new_token
 from cachedeco.registry.items import VISIBLE
 from cachedeco.status import Status
 
@@ -23,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachedeco.record import Record
+    from cachedeco.registry.by_hand import Handmade
     from cachedeco.registry.claims import Claim
     from cachedeco.search import Moment, Statuses
 
@@ -61,7 +55,10 @@ class Making(Finding):
             OptionError: a name, the status or an attribute cannot be used.
         """
         self._check_writable("create")
-        (state,) = search.statuses(status)
+        from cachedeco.registry.claims import new_token
+        from cachedeco.search import statuses
+
+        (state,) = statuses(status)
         if state not in VISIBLE:
             raise OptionError(f"create(status={state.name}): a new item cannot be in the trash")
         made = self._handmade(uri, params, attrs, ext, label, filename)
@@ -178,16 +175,17 @@ class Making(Finding):
             OSError: it cannot be read, or not be copied; then the item is FAILED.
             OptionError: a name, the status or an attribute cannot be used.
         """
+        from cachedeco.files.intake import copy_in
+        from cachedeco.search import statuses
+
         source = os.path.abspath(os.fspath(path))
         os.stat(source)
-        (after,) = search.statuses(status)
+        (after,) = statuses(status)
         if after not in {Status.READY, Status.WRITE, Status.FAILED}:
             raise OptionError(f"move_in(status={after.name}): what has been copied is READY, WRITE or FAILED")
         name = os.path.basename(source)
         uri, filename = name if uri is None else uri, filename or name
         item = self.create(uri, params, attrs, Status.WRITE, ext, label, filename)
-        from cachedeco.files.intake import copy_in
-
         try:
             copy_in(source, str(item.path), self.store.trust)
         except BaseException as error:
@@ -207,6 +205,13 @@ class Making(Finding):
     ) -> Handmade:
         import json
 
+        from cachedeco.changes import checked_name
+        from cachedeco.keys.describe import describe
+        from cachedeco.keys.key import make_key
+        from cachedeco.registry.attributes import encode
+        from cachedeco.registry.by_hand import Handmade
+        from cachedeco.search import extension
+
         params = dict(params or {})
         filename = checked_name(filename, "filename")
         return Handmade(
@@ -215,7 +220,7 @@ class Making(Finding):
             params=json.dumps(describe(params), ensure_ascii=False),
             attributes=encode(attrs or {}),
             filename=filename,
-            ext=checked_name(_extension_of(filename) if ext is None else search.extension(ext), "ext"),
+            ext=checked_name(_extension_of(filename) if ext is None else extension(ext), "ext"),
             label=label,
         )
 

@@ -11,10 +11,6 @@ import os
 import warnings
 
 from cachedeco.errors import RegistryUnavailableError, StoreWarning
-from cachedeco.files import manifest
-from cachedeco.files.check import look
-from cachedeco.files.listing import item_folders, manifests
-from cachedeco.registry import salvage
 from cachedeco.registry.aside import salvage_folder
 from cachedeco.registry.owner import live_tokens
 from cachedeco.status import Status
@@ -25,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachedeco.files.manifest import Manifest
+    from cachedeco.registry import salvage
     from cachedeco.registry.database import Database
 
 _NAME_PARTS = 3
@@ -49,6 +46,8 @@ class Rebuilding:
         Raises:
             RegistryUnavailableError: there is, and this cache must not write.
         """
+        from cachedeco.files.listing import item_folders
+
         needed = os.path.isdir(salvage_folder(database.path)) or bool(item_folders(self._folder))
         if needed and not self._allowed:
             raise RegistryUnavailableError(
@@ -65,13 +64,17 @@ class Rebuilding:
             con: to the new registry.
             database: whose old registry is gone or lies aside.
         """
+        from cachedeco.files.listing import item_folders, manifests
+        from cachedeco.files.manifest import EXT
+        from cachedeco.registry import salvage
+
         path = os.path.join(salvage_folder(database.path), os.path.basename(database.path))
         found = salvage.read(path)
         for name in item_folders(self._folder):
             _note_version(found, name)
         described: dict[tuple[bytes, int], Manifest] = {}
         for path in manifests(self._folder):
-            _note_version(found, os.path.basename(path).removesuffix(manifest.EXT))
+            _note_version(found, os.path.basename(path).removesuffix(EXT))
             each = _whole(path)
             if each is not None:
                 described[each.key, each.version] = each
@@ -104,6 +107,9 @@ class Rebuilding:
 
 def _whole(path: str) -> Manifest | None:
     """A manifest whose bytes are there, in the size that it says."""
+    from cachedeco.files import manifest
+    from cachedeco.files.check import look
+
     try:
         found = manifest.read(path)
         place = path.removesuffix(manifest.EXT)
@@ -114,7 +120,7 @@ def _whole(path: str) -> Manifest | None:
 
 
 def _columns(found: Manifest) -> dict[str, Any]:
-    columns = {name: getattr(found, name) for name in manifest.Manifest.FIELDS if name != "attributes"}
+    columns = {name: getattr(found, name) for name in found.FIELDS if name != "attributes"}
     # Of other statuses there are no manifests.
     return {**columns, "status": int(Status.READY), "cause": None}
 

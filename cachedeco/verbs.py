@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from cachedeco.calls.hits import find
-from cachedeco.calls.mapping import Calls, map_as_completed, map_calls
 from cachedeco.calls.plan import Request
-from cachedeco.calls.refusals import refuse_without_object
 from cachedeco.errors import OptionError
 from cachedeco.item import CacheItem
-from cachedeco.manifests import drop
 from cachedeco.status import Status
-from cachedeco.why import Why, explain
 from cachedeco.wrappers import dispatch
 
 TYPE_CHECKING = False
@@ -20,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachedeco.calls.plan import Plan
+    from cachedeco.why import Why
 
 
 def item(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> CacheItem | None:
@@ -62,6 +59,8 @@ def params(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> dict[s
 
 def refresh(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Compute a new version of this call, after whoever computes it now; older versions stay."""
+    from cachedeco.calls.refusals import refuse_without_object
+
     refuse_without_object(function, args, kwargs)
     return dispatch(_plan(function), args, kwargs, refresh=True)
 
@@ -72,6 +71,8 @@ def remove(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
     store = request.plan.store()
     if store.mode == "read-only":
         raise OptionError("remove would write to the cache, which has mode='read-only'")
+    from cachedeco.manifests import drop
+
     gone = store.items.trash_key(request.key)
     drop(store, request.key.hex(), [(version, token.hex()) for version, token in gone])
     return len(gone)
@@ -81,6 +82,8 @@ def why(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Why:
     """Say why this call is a hit or a miss; never computes."""
     request = _request(function, args, kwargs)
     store = request.plan.store()
+    from cachedeco.why import explain
+
     return explain(store, request, find(store, request))
 
 
@@ -109,6 +112,8 @@ def map(  # noqa: A001 - what it does, for a cached function
     Raises:
         MapError: calls failed; it is raised after all the others have been computed and stored.
     """
+    from cachedeco.calls.mapping import Calls, map_as_completed, map_calls
+
     calls = Calls(function, columns)
     mapped = map_as_completed if as_completed else map_calls
     return mapped(
@@ -118,6 +123,8 @@ def map(  # noqa: A001 - what it does, for a cached function
 
 def missing(function: Callable[..., Any], /, *columns: Iterable[Any]) -> list[Any]:
     """Those elements of an iterable, or tuples of several, for which there is no stored result; each once."""
+    from cachedeco.calls.mapping import Calls
+
     calls = Calls(function, columns)
     found = [calls.arguments[position] for position in calls.missing]
     return found if len(columns) > 1 else [arguments[0] for arguments in found]
@@ -132,5 +139,7 @@ def _plan(function: Callable[..., Any]) -> Plan:
 
 
 def _request(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+    from cachedeco.calls.refusals import refuse_without_object
+
     refuse_without_object(function, args, kwargs)
     return Request(_plan(function), args, kwargs)

@@ -9,13 +9,10 @@ from io import BufferedReader, BytesIO
 
 from xxhash import xxh3_128_digest
 
-from cachedeco import policy
 from cachedeco.calls import notices
 from cachedeco.calls.outputs import read_names
 from cachedeco.calls.plan import ANY_VERSION
 from cachedeco.errors import OptionError, RegistryUnavailableError
-from cachedeco.files import manifest
-from cachedeco.files.check import examine, look
 from cachedeco.files.folder import is_plain, item_name
 from cachedeco.record import MISSING
 from cachedeco.trust import refuse_links
@@ -147,6 +144,8 @@ def check(store: Store, request: Request, row: Hit) -> str:
             if type(row[7]) is not bytes or xxh3_128_digest(row[7]) != row[5]:
                 raise DamagedError(f"the value in the registry is not what was stored as version {row[1]}")
             return ""
+        from cachedeco.files.check import examine, look
+
         path, signature = path_of(store, request, row), row[8]
         size, now = look(path, store.trust.look(store.folder, path))
         if size != row[4]:
@@ -201,6 +200,8 @@ def _newest(store: Store, request: Request, below: int) -> Hit | None:
 
 def _picked(store: Store, request: Request, below: int) -> Hit | None:
     """The item that expiry, check and choice of the function leave, in this order."""
+    from cachedeco import policy
+
     plan, options = request.plan, request.plan.options
     now = time.time_ns() // 1000
     versions = [record for record in store.items.versions(request.key) if record.version < below]
@@ -272,6 +273,8 @@ def _is_as_recorded(store: Store, request: Request, row: Hit) -> bool:
     try:
         if row[7] is not None:
             return type(row[7]) is bytes and xxh3_128_digest(row[7]) == row[5]
+        from cachedeco.files.check import examine
+
         return examine(path_of(store, request, row), row[4], row[5], None, thorough=True) is not None
     except (OSError, TypeError, AttributeError, ValueError):
         return False
@@ -317,6 +320,8 @@ def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
     """Take an item that is lost or damaged out of the sight of look-ups."""
     if store.mode == "read-only":
         return
+    from cachedeco.files import manifest
+
     try:
         store.claims.trash(row[0], cause)
         final = store.item_folder(request.key.hex(), row[1], row[2].hex())

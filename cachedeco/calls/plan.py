@@ -11,7 +11,6 @@ from cachedeco.calls.outputs import Output, parameter_of
 from cachedeco.errors import OptionError
 from cachedeco.keys.arguments import Binder, Selection
 from cachedeco.keys.code import Code
-from cachedeco.keys.describe import describe
 from cachedeco.keys.key import make_key, make_walked_key
 from cachedeco.keys.shortcut import NO_LAYOUT, Shortcut
 from cachedeco.keys.uri import Uri
@@ -149,6 +148,8 @@ class Request:
     def described(self) -> str:
         """The parameters for people, as JSON."""
         import json
+
+        from cachedeco.keys.describe import describe
 
         return json.dumps(describe(self.params, self.plan.selection.secrets))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 from cachedeco.files import manifest
 from cachedeco.files.staging import DigestingFile, measure, protect
@@ -29,6 +28,8 @@ def copy_in(source: str, place: str, trust: Trust) -> tuple[int, bytes]:
     Raises:
         OSError: it cannot be read, or not be written; then nothing is left behind.
     """
+    import shutil
+
     part = place + ".part"
     try:
         if os.path.isdir(source):
@@ -51,6 +52,8 @@ def copy_in(source: str, place: str, trust: Trust) -> tuple[int, bytes]:
 
 def remove(folder: str) -> None:
     """Delete an item's folder, its manifest, and one that was being written; gone already is as good."""
+    import shutil
+
     manifest.remove(folder)
     for path in (folder, folder + ".part"):
         if os.path.isdir(path):

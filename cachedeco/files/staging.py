@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 
 import xxhash
 
@@ -95,6 +94,8 @@ class Staging:
 
     def discard(self) -> None:
         """Delete what was written, published or not. Nothing is done for what is gone already."""
+        import shutil
+
         for folder in (self.folder, self.final):
             # Interrupted by Ctrl-C, `rmtree` may raise an OSError even so, which would take the place of Ctrl-C.
             with contextlib.suppress(OSError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cachedeco.errors import OptionError
-from cachedeco.keys import hints
 from cachedeco.keys.sentinels import Sentinels
 from cachedeco.keys.signature import Shape, name_of, names_given, see_through
 from cachedeco.record import MISSING
@@ -247,7 +246,7 @@ class Selection:
         revision, binder_names = binder.revision, binder.names
         self._check_output()
         self._check_names()
-        marks, unresolved = hints.read(binder.function, binder_names)
+        marks, unresolved = _read_hints(binder)
         self._check_marks(marks)
         removed = {*self.ignore, *(name for name, mark in marks.items() if mark.ignored)}
         if self.output is not None:
@@ -323,7 +322,9 @@ class Selection:
         if plan.unresolved or self.binder.revision != plan.revision:
             # What was missing when the function was decorated may have been defined since, below it.
             plan = self._prepare()
-            hints.refuse(self.binder.function, plan.unresolved)
+            from cachedeco.keys.hints import refuse
+
+            refuse(self.binder.function, plan.unresolved)
             plan.unresolved = {}
             self._plan = plan
         return plan
@@ -387,3 +388,12 @@ class Selection:
         for name in removed:
             params.pop(name, None)
         return params
+
+
+def _read_hints(binder: Binder) -> tuple[dict[str, Marks], dict[str, str | None]]:
+    annotations = getattr(binder.function, "__annotations__", None) or {}
+    if all(type(each) is type for each in annotations.values()):
+        return {}, {}  # plain types have no markers, and most functions have nothing else
+    from cachedeco.keys.hints import read
+
+    return read(binder.function, binder.names)

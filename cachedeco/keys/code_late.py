@@ -9,7 +9,6 @@ from __future__ import annotations
 from types import FunctionType, ModuleType
 
 from cachedeco.keys import code_origin
-from cachedeco.keys.code_annotations import add_annotations
 from cachedeco.keys.code_modules import add_read_names
 
 TYPE_CHECKING = False
@@ -53,6 +52,8 @@ def _add_asked(graph: Graph, value: object, node: Node, wanted: AbstractSet[str]
     if "docstring" in wanted:
         _add_docstring(graph, value, node)
     if "annotations" in wanted:
+        from cachedeco.keys.code_annotations import add_annotations
+
         add_annotations(graph, value, node)
     if "subclasses" in wanted and isinstance(value, type):
         _add_subclasses(graph, value, node)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from types import FunctionType, ModuleType
 
@@ -212,7 +211,9 @@ def _origin_of_unloaded(top: str) -> code_origin.Origin:
 
 
 def _load(name: str) -> ModuleType | None:
+    from importlib import import_module
+
     try:
-        return importlib.import_module(name)
+        return import_module(name)
     except Exception:  # noqa: BLE001  the function may well guard this import; it counts as not importable
         return None

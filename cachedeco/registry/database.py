@@ -18,7 +18,6 @@ from cachedeco.registry.connection import Connection
 from cachedeco.registry.filesystem import refuse_network
 from cachedeco.registry.imports import importing_filelock
 from cachedeco.registry.migrating import migrate, migrations
-from cachedeco.registry.readonly import Snapshot
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import BUSY_SECONDS
 from cachedeco.trust import Trust
@@ -224,6 +223,8 @@ class Database:
         Raises:
             RegistryUnavailableError: the registry cannot be read either.
         """
+        from cachedeco.registry.readonly import Snapshot
+
         try:
             snapshot: Connection = Snapshot(self.path, self._address)  # type: ignore[assignment]  # has what is used of one
             self._check(snapshot, read_only=True)

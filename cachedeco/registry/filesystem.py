@@ -7,7 +7,6 @@ not exclusive, or exclusive on one host only, and two writers would corrupt the 
 from __future__ import annotations
 
 import os
-import re
 
 from cachedeco.errors import RegistryError
 
@@ -77,8 +76,12 @@ def _mount(line: str) -> _Mount | None:
     fields = left.split(" ")
     if len(fields) <= 4 or not right:  # noqa: PLR2004 - the mount point is the fifth field
         return None
-    # The kernel writes blanks and backslashes of a mount point as octal escapes.
-    point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
+    point = fields[4]
+    if "\\" in point:
+        import re
+
+        # The kernel writes blanks and backslashes of a mount point as octal escapes.
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point)
     return _Mount(fields[0], fields[1], point, right.split(" ")[0])
 
 

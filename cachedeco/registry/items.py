@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 
 from cachedeco.record import MISSING, Record
-from cachedeco.registry.attribute_search import condition
 from cachedeco.registry.attributes import decode
-from cachedeco.registry.by_hand import default_name, next_version
 from cachedeco.registry.statements import QUERIES
 from cachedeco.status import Status
 
@@ -86,9 +84,8 @@ class Filter:
             if value is not MISSING:
                 # Not with IS: an index on what is not NULL would not be used.
                 self._add(f"{column} IS NULL") if value is None else self._add(f"{column} = ?", value)
-        wanted = None if attrs is None else condition(attrs, narrow=(uri, key, id) != (None, None, None))
-        if wanted is not None:
-            self._add(wanted[0], *wanted[1])
+        if attrs is not None:
+            self._attributes(attrs, narrow=(uri, key, id) != (None, None, None))
 
     def sql(self) -> str:
         """The condition, with its parameters left open."""
@@ -100,6 +97,13 @@ class Filter:
 
     def _one_of(self, column: str, values: Collection[int]) -> None:
         self._add(f"{column} IN ({', '.join('?' * len(values))})", *map(int, values))
+
+    def _attributes(self, attrs: Mapping[str, Any], *, narrow: bool) -> None:
+        from cachedeco.registry.attribute_search import condition
+
+        wanted = condition(attrs, narrow=narrow)
+        if wanted is not None:
+            self._add(wanted[0], *wanted[1])
 
     def _versions(self, versions: Collection[int], status: Collection[int]) -> None:
         if NEWEST not in versions:
@@ -168,6 +172,8 @@ class Items:
 
         With `has_file`, one without a filename gets one made of key, version and `ext`.
         """
+        from cachedeco.registry.by_hand import default_name, next_version
+
         now = time.time_ns() // 1000
 
         def work(con: sqlite3.Connection) -> int:

@@ -18,7 +18,7 @@ BEGIN = """
 import faulthandler, os, sys, threading, time, warnings
 faulthandler.dump_traceback_later(50, exit=True)  # who hangs says where
 from cachedeco import Cache, PreviousFailureError, cached
-from cachedeco.calls import call as road
+from cachedeco.calls import miss as road
 
 folder, log, gate = sys.argv[1], sys.argv[2], int(sys.argv[3])
 cache = Cache(folder)

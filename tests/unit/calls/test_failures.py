@@ -490,8 +490,8 @@ def test_processes_that_waited_get_the_failure(tmp_path):
     """With the stored traceback in its text."""
     script = tmp_path / "pipeline.py"
     script.write_text(
-        "import sys\nfrom cachedeco import cached\nfrom cachedeco.calls import call\nwait = call.wait\n"
-        "call.wait = lambda *args: (print('waiting', flush=True), wait(*args))[1]\n"
+        "import sys\nfrom cachedeco import cached\nfrom cachedeco.calls import miss\nwait = miss.wait\n"
+        "miss.wait = lambda *args: (print('waiting', flush=True), wait(*args))[1]\n"
         "@cached(cache='cache')\ndef f():\n    print('computing', flush=True)\n"
         "    sys.stdin.readline()\n    raise ValueError('down')\n"
         "try:\n    f()\nexcept Exception as error:\n    \n"
