@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing would be a part of each first hit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -25,6 +24,8 @@ def work(x: int, y: int = 2) -> tuple[int, int]:
 
 def present(names: Iterable[str]) -> list[str]:
     """Those of some peers that can be imported here."""
+    from importlib.util import find_spec
+
     return [name for name in names if name == LIMIT or find_spec(name) is not None]
 
 

@@ -25,6 +25,35 @@ HEAVY = (
     "typing",
 )
 
+HIT = {
+    "": "cache decorator verbs wrappers errors settings location status record scripts trust store item",
+    # Cache is made of these classes, and so is there whole; what their methods need comes when they are called.
+    "finding making changing": "",
+    # Knows how a registry is filled anew; what it reads for that comes when one is lost.
+    "rebuild": "",
+    "calls": "call hits notices options outputs plan",
+    "files": "folder",
+    # The digest of the code is worked out in each process: it needs the syntax tree and what the function uses.
+    "keys": "arguments closure code code_describe code_functions code_graph code_late code_measure code_modules "
+    "code_names code_origin code_tree code_values code_watch fingerprint key plain sentinels shortcut signature "
+    "source uri",
+    # A registry may be damaged, old, long of log or on a network: all four are asked before the first look-up.
+    "registry": "aside attributes checkpoint claims connection database digests filesystem imports items memory "
+    "migrating owner pool slots statements",
+    "values": "contract pickle reading reducers table",
+}
+"""The modules of ours that a hit may load, by room. Another one is a decision: it costs 0.1 ms or more."""
+
+STANDARD = set(
+    "atexit collections contextlib copyreg datetime enum errno functools gc itertools keyword math mmap opcode "
+    "operator reprlib sqlite3 threading types warnings weakref".split()
+)
+"""The same of the standard library.
+
+datetime, collections: sqlite3 loads them. enum: statuses are integers with names, and public. opcode: bytecode
+says what a function uses; importing dis costs more. mmap: tells this process what others change. copyreg: pickle.
+"""
+
 PROGRAM = """
 import sys
 
@@ -71,3 +100,43 @@ def test_hit_in_fresh_process_loads_nothing_heavy(tmp_path, count):
     program.write_text(PROGRAM)
     assert run(program, tmp_path / "cache", str(count))[0] == "computing"
     assert run(program, tmp_path / "cache", str(count), *HEAVY) == []
+
+
+LISTING = """
+import sys
+before = set(sys.modules)
+from cachedeco import Cache, cached
+
+
+@cached(cache=sys.argv[1])
+def numbers(count):
+    return [*range(count)]
+
+
+numbers(3)
+print(*(set(sys.modules) - before))
+"""
+
+
+def ours():
+    """The names in `HIT`, whole."""
+    names = {"cachedeco"}
+    for room, modules in HIT.items():
+        top = room.split() if not modules else [f"{room}.{module}".strip(".") for module in modules.split()]
+        names.update(f"cachedeco.{name}" for name in top)
+        if room and modules:
+            names.add(f"cachedeco.{room}")
+    return names
+
+
+def test_hit_in_fresh_process_loads_what_is_listed(tmp_path):
+    """Not a module more than a hit needs, nor one in the list that is not needed any longer."""
+    program = tmp_path / "program.py"
+    program.write_text(LISTING)
+    run(program, tmp_path / "cache")
+    loaded = {*run(program, tmp_path / "cache")}
+    assert {name for name in loaded if name.partition(".")[0] == "cachedeco"} == ours()
+    others = {name.partition(".")[0] for name in loaded} - {"cachedeco", "xxhash", "__future__"}
+    public = {name for name in others if not name.startswith("_") and name in sys.stdlib_module_names}
+    # Newer Pythons load fewer themselves.
+    assert public - STANDARD - {"os", "stat", "posixpath", "genericpath", "ntpath"} == set()
