@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 _TYPING = frozenset(("types", "typing", "typing_extensions"))
 
 
-def add_annotations(graph: Graph, value: object, node: Node) -> None:
-    """Add the annotations of a class or a function, and the code that they refer to."""
-    reader = _Reader(graph, node, _namespace_of(value))
+def add_annotations(graph: Graph, value: object, node: Node, *, texts: bool = True) -> None:
+    """Add the annotations of a class or a function, and the code that they refer to.
+
+    Args:
+        graph: that grows.
+        value: the class or function.
+        node: its own.
+        texts: look up the names in annotations that are text. A worker that got a class of a script by value
+            lacks them, so this is for what evaluates them.
+    """
+    reader = _Reader(graph, node, _namespace_of(value) if texts else None)
     for index, (name, annotation) in enumerate(annotations_of(value).items()):
         node.lines.append((f"annotation {index} {name}", reader.pieces(annotation)))
     fields = vars(value).get("__pydantic_fields__") if isinstance(value, type) else None
@@ -56,7 +64,7 @@ def _namespace_of(value: object) -> dict[str, Any]:
 class _Reader:
     """Describes annotations, those within others too, without evaluating or importing anything."""
 
-    def __init__(self, graph: Graph, node: Node, namespace: dict[str, Any]) -> None:
+    def __init__(self, graph: Graph, node: Node, namespace: dict[str, Any] | None) -> None:
         self._graph = graph
         self._node = node
         self._namespace = namespace
@@ -125,8 +133,9 @@ class _Reader:
         return [*found, "]"]
 
     def _read_text(self, text: str) -> str:
-        for chain in code_tree.names_in_text(text):
-            add_global(self._graph, self._namespace, chain, self._node)
+        if self._namespace is not None:
+            for chain in code_tree.names_in_text(text):
+                add_global(self._graph, self._namespace, chain, self._node)
         return text
 
 

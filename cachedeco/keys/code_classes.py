@@ -114,7 +114,7 @@ def _add_fields(graph: Graph, cls: type, node: Node) -> None:
     if type(cls).__module__.startswith("msgspec"):
         _add_struct(graph, cls, node)
     if _annotations_matter(cls):
-        add_annotations(graph, cls, node)
+        add_annotations(graph, cls, node, texts=_annotations_run(cls))
 
 
 def _add_struct(graph: Graph, cls: type, node: Node) -> None:
@@ -138,7 +138,19 @@ def _fact(graph: Graph, value: object, where: str) -> Pieces:
 
 def _annotations_matter(cls: type) -> bool:
     """Tell whether something may have read the annotations when the class was made."""
+    return _has_table(cls, *_FIELD_TABLES) or _is_made_by_code(cls)
+
+
+def _annotations_run(cls: type) -> bool:
+    """Tell whether something may have evaluated them; `dataclasses` takes text as it is."""
+    return _has_table(cls, *_FIELD_TABLES[1:]) or _is_made_by_code(cls)
+
+
+def _has_table(cls: type, *names: str) -> bool:
+    return any(name in base.__dict__ for base in cls.__mro__ for name in names)
+
+
+def _is_made_by_code(cls: type) -> bool:
     metaclass = f"{type(cls).__module__}.{type(cls).__qualname__}"
-    tables = any(name in base.__dict__ for base in cls.__mro__ for name in _FIELD_TABLES)
     hooks = any("__init_subclass__" in base.__dict__ for base in cls.__mro__[1:-1])
-    return tables or hooks or metaclass not in _PLAIN_METACLASSES
+    return hooks or metaclass not in _PLAIN_METACLASSES

@@ -527,7 +527,8 @@ def test_threads_get_one_digest():
 def test_parts_name_what_differs_behind_an_annotation():
     """The class that a field's annotation refers to is named, and so is a value in the annotation."""
     text = (
-        "class Item:\n    size = 1\n@dataclasses.dataclass\nclass Outer:\n"
+        "class Item:\n    size = 1\nclass Reading:\n    def __init_subclass__(cls):\n        pass\n"
+        "@dataclasses.dataclass\nclass Outer(Reading):\n"
         "    items: 'list[Item]' = None\n    many: 'Annotated[int, N]' = 3\nN = 5\ndef f():\n    return Outer()\n"
     )
     # The namespace of a class is that of its module, so it has to be one.

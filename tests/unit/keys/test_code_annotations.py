@@ -73,4 +73,6 @@ def test_what_a_librarys_annotation_refers_to_counts(library, body, change, late
     text += START + body + "def f(x):\n    return Outer\n"
     changed = text.replace(*change)
     assert changed != text
-    assert digest_of(text) == digest_of(text) != digest_of(changed)
+    counts = not (late and library == "dataclasses")  # dataclasses take a text as it is
+    assert digest_of(text) == digest_of(text)
+    assert (digest_of(text) != digest_of(changed)) == counts

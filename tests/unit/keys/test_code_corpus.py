@@ -155,8 +155,11 @@ FIELDS = """
     class Item:
         size = 5
     Alias = NewType("Alias", Item)
+    class Reading:
+        def __init_subclass__(cls):
+            pass
     @dataclass
-    class Outer:
+    class Outer(Reading):
         part: ANNOTATION = None
     def f(x):
         return [field.type for field in fields(Outer)]
@@ -473,6 +476,8 @@ CHANGES = [
     ("a class in a late annotation", True, annotated("list[Item]", ("size = 5", "size = 6"), late=True)),
     ("a class in a text within a late annotation", True, annotated("list['Item']", ("size = 5", "size = 6"), late=True)),
     ("a class beside a name for type checkers only", True, annotated("dict[Gone, Item]", ("size = 5", "size = 6"), late=True)),
+    ("a class in a text that a dataclass takes as it is", False, edit(
+        dedent(FIELDS).replace("ANNOTATION", "'list[Item]'").replace("(Reading)", ""), ("size = 5", "size = 6"))),
     ("a class behind another name of its type", True, annotated("Alias", ("size = 5", "size = 6"))),
     ("a function in an annotation", True, annotated("list[Annotated[int, check]]", ("x + 1", "x + 2"))),
     ("a function in a late annotation", True, annotated("list[Annotated[int, check]]", ("x + 1", "x + 2"), late=True)),
