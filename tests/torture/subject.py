@@ -12,7 +12,9 @@ from oracle import Log, right
 
 from cachedeco import OUTPUT, Cache, PreviousFailureError, Status, cached
 
-faulthandler.dump_traceback_later(float(os.environ.get("TORTURE_SECONDS", "50")), exit=True)  # who hangs says where
+seconds = float(os.environ.get("TORTURE_SECONDS", "50"))
+if seconds:
+    faulthandler.dump_traceback_later(seconds, exit=True)  # who hangs says where
 
 cache = Cache(os.environ["TORTURE_CACHE"])
 log = Log(os.environ["TORTURE_LOG"])
