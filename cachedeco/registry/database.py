@@ -347,6 +347,8 @@ class Database:
                 con.execute("BEGIN IMMEDIATE")
                 count = rebuilding.fill(con, self)
                 con.execute("COMMIT")
+            # `close` would do so too, but tells nobody when the disk is full; the log is not renamed with the file.
+            con.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except BaseException:
             con.close()
             aside.sweep(self.path)
