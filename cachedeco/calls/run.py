@@ -71,7 +71,9 @@ def _uncached_folder(request: Request, why: str | None) -> str | None:
         return None
     import tempfile
 
-    return tempfile.mkdtemp(prefix="cachedeco-")
+    folder = tempfile.mkdtemp(prefix="cachedeco-")
+    plan.output.prepare(folder, request.names or {})
+    return folder
 
 
 def _given(request: Request, folder: str | None, value: Any) -> Any:
@@ -101,7 +103,8 @@ def _prepare(request: Request, folder: str | None) -> dict[str, Any]:
     if output is None or folder is None:
         return kwargs
     names = request.names or {}
-    output.prepare(folder, names)
+    if request.attempts > 1:  # who made the folder has prepared it for the first
+        output.prepare(folder, names)
     return kwargs if output.parameter is None else {**kwargs, output.parameter: output.given(folder, names)}
 
 

@@ -144,8 +144,9 @@ class Work:
         Raises:
             OSError: it cannot be made.
         """
-        if self._request.plan.output is not None:
-            self._stage()
+        output = self._request.plan.output
+        if output is not None:
+            output.prepare(self._stage().folder, self._request.names or {})
 
     @property
     def folder(self) -> str | None:
