@@ -120,18 +120,20 @@ class World:
         """The log."""
         return oracle.lines(self.log)
 
-    def settle(self, run, where):
+    def settle(self, run, where, only=None):
         """Let a new process ask for everything; nothing that was acknowledged may be computed again.
 
         Args:
             run: the form.
             where: says in a message what happened before.
+            only: of these pairs alone; None for all.
         """
         before = self.lines()
         ended = self.run(SETTLE)
         if not run.check(ended.code == 0, f"{where}: a later process ended with {ended.code}: {ended.complaints}"):
             return
-        lost = oracle.standing(before) & set(oracle.computed(self.lines()[len(before) :]))
+        kept = oracle.standing(before) if only is None else only - oracle.given_up(before)
+        lost = kept & set(oracle.computed(self.lines()[len(before) :]))
         run.check(not lost, f"{where}: acknowledged, and computed again: {sorted(lost)}")
 
 

@@ -54,6 +54,11 @@ def standing(log):
     return {pair for pair, word in found.items() if word == "done"}
 
 
+def given_up(log):
+    """The (function, argument) pairs that were removed at some time."""
+    return {(rest[0], int(rest[1])) for word, *rest in log if word == "gone"}
+
+
 def computed(log):
     """The (function, argument) pairs that were computed, in order and as often as they were."""
     return [(rest[0], int(rest[1])) for word, *rest in log if word == "run"]

@@ -142,7 +142,10 @@ def drop(function, x):
 
 def bring(function, x):
     """Bring the newest version back from the trash."""
-    item = max(_removed(function, x), key=lambda each: each.version)
+    removed = _removed(function, x)
+    if not removed:
+        raise FileNotFoundError(f"{function.__name__}({x}) is not in the trash")
+    item = max(removed, key=lambda each: each.version)
     item.restore()
     if item.status != Status.READY:
         complain(f"{function.__name__}({x}) was restored as {item.status.name}")
@@ -192,8 +195,7 @@ _said = threading.Lock()
 def say(*words):
     """Tell the parent."""
     with _said:
-        sys.stdout.write(" ".join(map(str, words)) + "\n")
-        sys.stdout.flush()
+        os.writev(1, [(" ".join(map(str, words)) + "\n").encode()])
 
 
 def complain(message):

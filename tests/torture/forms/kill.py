@@ -77,11 +77,11 @@ def beginnings(run):
     return made
 
 
-def positions(run, begun):
+def positions(run, begun, **options):
     """Where faults can strike: scenario, system call and position of each."""
     def look(scenario):
         before, story = SCENARIOS[scenario]
-        found, ended = stracing.census(begun[before].copy(run.place()), story)
+        found, ended = stracing.census(begun[before].copy(run.place()), story, **options)
         if ended.code != 0:
             raise RuntimeError(f"the scenario {scenario} does not work: {ended.complaints}")
         return [(scenario, call, number) for call, numbers in found.items() for number in numbers]
