@@ -235,7 +235,11 @@ def _held_if_free(path: str) -> Iterator[bool | None]:
         yield False  # it is there, or nobody can tell: in doubt its owner lives
         return
     try:
-        yield lock_descriptor(descriptor, blocking=False)
+        try:
+            free = lock_descriptor(descriptor, blocking=False)
+        except OSError:
+            free = False  # the lock cannot be asked; in doubt its owner lives
+        yield free
     finally:
         os.close(descriptor)
 

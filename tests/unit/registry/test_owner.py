@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
 
+import filelock
 import pytest
 
 from cachedeco import RegistryUnavailableError, Status
@@ -142,6 +144,16 @@ def test_a_process_that_was_killed_but_not_waited_for_is_dead(pool, other):
 def test_a_running_process_whose_lock_file_was_deleted_is_not_dead(pool, other):
     """A missing file alone proves nothing; its process does."""
     shutil.rmtree(os.path.join(pool.database.folder, "owners"))
+    assert Claims(pool).reap_if_dead(only_claim(pool).owner) is False
+
+
+def test_an_owner_whose_lock_cannot_be_asked_is_not_dead(pool, other, monkeypatch):
+    """An error of the disk says nothing about the owner, and is no error of who looks."""
+
+    def broken(descriptor, *, blocking):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(filelock, "lock_descriptor", broken)
     assert Claims(pool).reap_if_dead(only_claim(pool).owner) is False
 
 
