@@ -149,9 +149,10 @@ def _entries(folder):
 
 
 def _orphans(con, places):
-    known = {f"{key.hex()}-{version}-{token.hex()}" for key, version, token in con.execute(
-        "SELECT key, version, token FROM items"
-    )}
+    known = {
+        f"{key.hex()}-{version}-{token.hex()}"
+        for key, version, token in con.execute("SELECT key, version, token FROM items")
+    }
     for place in places:
         if os.path.basename(place).removesuffix(".part") not in known:
             yield f"{place} has no record"

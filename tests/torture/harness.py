@@ -36,7 +36,7 @@ class Run:
         self.name = name
         self.long = long
         self.seed = seed
-        self.dice = random.Random(f"{name} {seed}")
+        self.dice = random.Random(f"{name} {seed}")  # noqa: S311 - moments, not secrets
         self.folder = tempfile.mkdtemp(prefix=f"torture-{name}-")
         self.violations = []
         self.skipped = []
@@ -114,7 +114,9 @@ class Run:
         failed = bool(self.violations) or (self.long and bool(self.skipped))
         length = "long" if self.long else "short"
         verdict = "FAILED" if failed else "passed"
-        self.say(f"{verdict} ({length}, seed {self.seed}, {seconds:.0f} s, {len(self.violations)} violations)")
+        self.say(
+            f"{verdict} ({length}, seed {self.seed}, {seconds:.0f} s, {len(self.violations)} violations)"
+        )
         if self.violations:
             self.say(f"what was left: {self.folder}")
         else:

@@ -6,8 +6,8 @@ every death a new process asks for everything, and the folder is checked.
 
 from __future__ import annotations
 
-import random
 import signal
+import subprocess
 from collections import Counter
 
 from tests.torture import checker, oracle, stracing
@@ -24,11 +24,17 @@ again(large, 1)
 SCENARIOS = {
     # name: what was there before, what is done
     "first use": ("", "ask(small, 1)"),
-    "values": (FILLED, "ask(small, 1); ask(large, 7); ask(small, 7); again(small, 1); again(large, 2); fail(1)"),
+    "values": (
+        FILLED,
+        "ask(small, 1); ask(large, 7); ask(small, 7); again(small, 1); again(large, 2); fail(1)",
+    ),
     "files": (FILLED, "ask(report, 7); ask(folder, 7); again(report, 1); again(folder, 2)"),
     "generators": (FILLED, "ask(stream, 7); ask(spooled, 7); again(spooled, 1)"),
     "by hand": (FILLED, "by_hand(1); by_hand(7); by_hand_failed(8); by_hand(8)"),
-    "removal": (FILLED, "drop(small, 1); bring(small, 1); drop(folder, 2); bring(folder, 2); drop(report, 2)"),
+    "removal": (
+        FILLED,
+        "drop(small, 1); bring(small, 1); drop(folder, 2); bring(folder, 2); drop(report, 2)",
+    ),
     "deletion": (FILLED, "erase(large, 1); erase(folder, 1); ask(large, 1); erase(small, 2); ask(small, 2)"),
     "forgetting": (FILLED, "erase(large, 2, keep_record=False); erase(folder, 2, keep_record=False)"),
 }
@@ -79,6 +85,7 @@ def beginnings(run):
 
 def positions(run, begun, **options):
     """Where faults can strike: scenario, system call and position of each."""
+
     def look(scenario):
         before, story = SCENARIOS[scenario]
         found, ended = stracing.census(begun[before].copy(run.place()), story, **options)
@@ -96,7 +103,9 @@ def _sweep(run):
         return 0
     begun = beginnings(run)
     cases = positions(run, begun)
-    run.figure("positions", f"{len(cases)} in {len(SCENARIOS)} scenarios, {dict(Counter(c[1] for c in cases))}")
+    run.figure(
+        "positions", f"{len(cases)} in {len(SCENARIOS)} scenarios, {dict(Counter(c[1] for c in cases))}"
+    )
     # Most take and drop SQLite's locks, which changes nothing on the disk: some are enough.
     locks = [case for case in cases if case[1] == "fcntl"]
     cases = [case for case in cases if case[1] != "fcntl"] + run.dice.sample(locks, len(locks) // 8)
@@ -146,10 +155,8 @@ def _random(run):
     return kills
 
 
-def _wait(dice: random.Random, child):
+def _wait(dice, child):
     """A random time, unless it ends before."""
-    import subprocess
-
     try:
         child.process.wait(dice.uniform(0.0, 0.06))
     except subprocess.TimeoutExpired:

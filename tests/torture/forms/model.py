@@ -10,15 +10,21 @@ import warnings
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as seeded
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from cachedeco import Cache, Status, cached
 from cachedeco.calls import notices
 from tests.torture import checker
 
 HOUR = 3600 * 10**6
-KEYS = st.sampled_from([0, 1, True, "1", 1.0, "long"])
-"""Python takes 0 of them for equal; most look alike."""
+KEYS = st.sampled_from([1, True, "1", "long"])
+"""Python takes two of them for equal, and prints two others alike."""
 CODES = st.sampled_from(["1", "2"])
 OPENED = st.integers(0, 2)
 
@@ -72,7 +78,9 @@ class Model(RuleBasedStateMachine):
 
     def function(self, opened, code):
         """The cached function as a process with that code would have it."""
-        return cached(cache=self.caches[opened], uri="torture://model", code_version=code, expires=3600)(plain)
+        return cached(cache=self.caches[opened], uri="torture://model", code_version=code, expires=3600)(
+            plain
+        )
 
     def known(self, x):
         """Its versions, the oldest first."""
@@ -211,7 +219,7 @@ class Model(RuleBasedStateMachine):
 
 def torture(run):
     """Random sequences of steps; a failure is shrunk by hypothesis to a short one."""
-    examples, steps = run.size(short=40, long=2000), run.size(short=30, long=50)
+    examples, steps = run.size(short=120, long=2000), run.size(short=30, long=50)
     Model.steps = 0
     phases = [Phase.generate] if run._first else [Phase.generate, Phase.shrink]
     wanted = settings(

@@ -1,4 +1,4 @@
-"""An owner that dies is followed at once; one that is stopped is waited for; one that lost its claim touches nothing."""
+"""A dead owner is followed at once, a stopped one is waited for, one that lost its claim touches nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def who(x):
     return right(f"who {os.getpid()}", x, SIZE)
 """
 
-OWNER = WHO + """
+OWNER = (
+    WHO
+    + """
 import fcntl
 if "PLAIN" in os.environ:
     plain = os.open(os.environ["PLAIN"], os.O_RDWR)
@@ -48,14 +50,18 @@ x = int(os.environ["X"])
 given = who(x)
 say("value", "mine" if given == right(f"who {os.getpid()}", x, SIZE) else given.hex())
 """
+)
 
-WAITER = WHO + """
+WAITER = (
+    WHO
+    + """
 say("there")
 for line in sys.stdin:
     x, pid = map(int, line.split())
     given = who(x)
     say("value", "right" if given == right(f"who {pid or os.getpid()}", x, SIZE) else given.hex())
 """
+)
 
 PLAIN = """
 import fcntl, time
@@ -90,7 +96,7 @@ def _deaths(run):
     with crowd() as children:
         waiter = world.start(WAITER, ROLE="waiter", **long_life)
         sleeper = world.start(PLAIN, **long_life)
-        children += [waiter, sleeper]
+        children.extend([waiter, sleeper])
         waiter.hear("there")
         sleeper.hear("there")
         for x in range(run.size(short=20, long=500)):
@@ -109,13 +115,17 @@ def _deaths(run):
             owner.close()
             children.remove(owner)
             begun = [float(words[4]) for words in _runs(world, x)]
-            if run.check(len(begun) == 2, f"round {x}: computed {len(begun)} times, not by the dead and its heir"):
+            if run.check(
+                len(begun) == 2, f"round {x}: computed {len(begun)} times, not by the dead and its heir"
+            ):
                 took.append(begun[1] - killed)
                 plain.append(woke - killed)
     median, late = run.timing("from SIGKILL to the heir's computation", took)
     _, idle = run.timing("idle baseline: from SIGKILL to who waits in flock() for the same process", plain)
     if run.long:
-        run.check(late <= SOON + idle, f"takeover took {late * 1e3:.0f} ms (p99), the baseline {idle * 1e3:.0f} ms")
+        run.check(
+            late <= SOON + idle, f"takeover took {late * 1e3:.0f} ms (p99), the baseline {idle * 1e3:.0f} ms"
+        )
     else:
         run.check(median <= SOON, f"takeover took {median * 1e3:.0f} ms (median)")
     for problem in checker.problems(world.cache):
@@ -132,7 +142,7 @@ def _stops(run):
             children.append(owner)
             owner.hear("computes")
             waiters = [world.start(WAITER, ROLE="waiter") for _ in range(3)]
-            children += waiters
+            children.extend(waiters)
             for waiter in waiters:
                 waiter.hear("there")
                 waiter.tell(x, owner.pid)
@@ -144,10 +154,14 @@ def _stops(run):
             owner.tell("go")
             run.check(owner.hear("value") == "mine", "a stopped owner did not get its own value")
             for waiter in waiters:
-                run.check(waiter.hear("value") == "right", "a waiter did not get the value of a stopped owner")
+                run.check(
+                    waiter.hear("value") == "right", "a waiter did not get the value of a stopped owner"
+                )
                 waiter.finish()
             owner.finish()
-    run.figure("SIGSTOPs", f"{len(seconds)}, {sum(seconds):.0f} s together, with 3 waiters each: {robbed} takeovers")
+    run.figure(
+        "SIGSTOPs", f"{len(seconds)}, {sum(seconds):.0f} s together, with 3 waiters each: {robbed} takeovers"
+    )
     run.check(robbed == 0, "a stopped owner was robbed")
     for problem in checker.problems(world.cache):
         run.violation(problem)
