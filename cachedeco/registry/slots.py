@@ -14,6 +14,7 @@ Notes:
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import stat
@@ -131,7 +132,9 @@ class Slots:
         temporary = f"{self.path}.{os.urandom(8).hex()}.new"
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
         try:
-            os.ftruncate(descriptor, _BYTES)
+            # Written, not only made long: on a full disk the first use of a page without a place kills the process.
+            if os.write(descriptor, bytes(_BYTES)) != _BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), temporary)
             os.chmod(temporary, self._mode)  # whatever the umask says
             # Unlike a rename it does not take the place of a file that another process maps already.
             with contextlib.suppress(FileExistsError):

@@ -25,6 +25,14 @@ def test_there_are_no_words_before_the_first_change(slots):
     assert not os.path.exists(slots.path)
 
 
+@pytest.mark.skipif(not hasattr(os.stat_result, "st_blocks"), reason="the system does not tell")
+def test_the_file_has_its_place_on_the_disk(slots):
+    """A page without one would kill the process at its first use on a full disk."""
+    slots.begin([KEY])
+    os.sync()
+    assert os.stat(slots.path).st_blocks * 512 >= SLOTS * 16
+
+
 def test_begun_is_raised_first_and_done_follows(slots):
     """In between the two differ, afterwards they are equal."""
     raised = slots.begin([KEY])
