@@ -11,6 +11,7 @@ Notes:
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 
@@ -119,8 +120,7 @@ class StreamCall:
             self._unusable(error)
 
     def __exit__(self, *_: object) -> None:
-        if self._spool is not None:
-            self._spool.close()
+        self._close()
 
     def open(self) -> layout.Reader | None:
         """The stored stream, at its first item; None for a miss."""
@@ -238,9 +238,14 @@ class StreamCall:
         if self._plan.options.on_store_error == "warn":
             message = f"its items are not stored: {error or type(error).__name__}"
             notices.warn_once(self._plan.name, type(error).__name__, message)
-        if self._spool is not None:
-            self._spool.close()
-        self._store = self._spool = None
+        self._store = None
+        self._close()
+
+    def _close(self) -> None:
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            with contextlib.suppress(OSError):  # what could not be written before cannot be now
+                spool.close()
 
 
 class Spooled(Packed):

@@ -53,3 +53,25 @@ def test_a_registry_that_may_not_grow_costs_no_value(stage):
     assert worker.hear("warned") == "1"
     assert worker.hear("status") == "READY 0"
     worker.finish()
+
+
+def test_a_generator_whose_items_do_not_fit_yields_them_all(stage):
+    """Also the end of the temporary file, which would be written once more then, costs nothing."""
+    story = """
+    import resource
+    @cached(cache=cache, code_version="1")
+    def g(n):
+        for each in range(n):
+            yield bytes(1000)
+    list(g(1))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert sum(map(len, g(30))) == 30_000
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    say("warned", len(seen), seen[0].category.__name__)
+    """
+    worker = stage.start(story)
+    assert worker.hear("warned") == "1 StoreWarning"
+    worker.finish()
