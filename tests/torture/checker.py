@@ -61,15 +61,15 @@ def _twice(con):
         yield "a key has two claims"
     if con.execute("SELECT 1 FROM items GROUP BY key, version HAVING count(*) > 1").fetchone():
         yield "a key has a version twice"
-    beyond = "SELECT 1 FROM items AS i JOIN keys AS k ON k.key = i.key WHERE i.version > k.last_version"
-    if con.execute(beyond).fetchone():
-        yield "a version is beyond the counter of its key"
+    lost = "SELECT key FROM items GROUP BY key HAVING min(version) > 1 AND key NOT IN (SELECT key FROM last_versions)"
+    if con.execute(lost).fetchone():
+        yield "versions are gone without a trace"
 
 
 def _incomplete(con, folder):
     rows = con.execute(
-        "SELECT i.id, i.key, i.version, i.token, i.form, i.size, i.digest, i.filename, v.data "
-        "FROM items AS i LEFT JOIN inline_values AS v ON v.item = i.id WHERE i.status = ? AND i.form IS NOT NULL",
+        "SELECT id, key, version, token, form, size, digest, filename, data FROM items "
+        "WHERE status = ? AND form IS NOT NULL",
         (READY,),
     )
     for id_, key, version, token, form, size, digest, filename, data in rows:
@@ -154,5 +154,6 @@ def _orphans(con, places):
         for key, version, token in con.execute("SELECT key, version, token FROM items")
     }
     for place in places:
-        if os.path.basename(place).removesuffix(".part") not in known:
+        # An item's folder, the same while it is being written, its manifest, the same while that is replaced.
+        if os.path.basename(place).partition(".")[0] not in known:
             yield f"{place} has no record"

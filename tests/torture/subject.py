@@ -84,6 +84,17 @@ def raising(x):
     raise ValueError(x)
 
 
+dying = []
+
+
+@subject("doomed")
+def doomed(x):
+    """A function in which a process dies that wants to."""
+    if dying:
+        os.kill(os.getpid(), 9)
+    return right("doomed", x, 100)
+
+
 FUNCTIONS = {each.__name__: each for each in (small, large, report, folder, stream, spooled)}
 
 
@@ -91,6 +102,16 @@ def _write(descriptor, content):
     # By a system call that the library does not use, so that the user's function never fails.
     os.writev(descriptor, [content])
     os.close(descriptor)
+
+
+def _hook(kind, error, traceback):
+    # As Python's own, by the system call that faults do not strike.
+    import traceback as module
+
+    os.writev(2, ["".join(module.format_exception(kind, error, traceback)).encode()])
+
+
+sys.excepthook = _hook
 
 
 def content_of(function, given):
@@ -200,8 +221,7 @@ def say(*words):
 
 def complain(message):
     """End at once, with a message."""
-    sys.stderr.write(f"COMPLAINT: {message}\n")
-    sys.stderr.flush()
+    os.writev(2, [f"COMPLAINT: {message}\n".encode()])
     os._exit(3)
 
 

@@ -67,9 +67,9 @@ def test_a_folder_without_a_registry_is_a_problem(tmp_path):
     [
         ("UPDATE items SET size = size + 1 WHERE filename IS NULL", "not those that were recorded"),
         ("UPDATE items SET digest = x'00' WHERE filename IS NOT NULL", "not those that were recorded"),
-        ("UPDATE inline_values SET data = zeroblob(5)", "not those that were recorded"),
-        ("DELETE FROM inline_values", "its bytes are gone"),
-        ("UPDATE items SET version = 9 WHERE id = 1", "beyond the counter"),
+        ("UPDATE items SET data = zeroblob(5) WHERE filename IS NULL", "not those that were recorded"),
+        ("UPDATE items SET data = NULL", "its bytes are gone"),
+        ("UPDATE items SET version = 9 WHERE id = 1", "gone without a trace"),
         ("UPDATE items SET status = 1 WHERE id = 1", "an owner that is dead"),
     ],
 )

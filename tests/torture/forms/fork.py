@@ -16,7 +16,7 @@ dice = random.Random(os.environ["TORTURE_DICE"])
 wanted = int(os.environ["TORTURE_WANTED"])
 HANG = 20.0
 over = threading.Event()
-problems = []
+problems, died = [], []
 # Not by faulthandler's timer: its thread is missing in a child, which would wait for it at its end.
 faulthandler.register(signal.SIGALRM, chain=True)
 
@@ -33,6 +33,8 @@ def write_on(number):
 def live(kind, x):
     # The child: computes what is new, and loads what the parent has.
     signal.alarm(int(HANG) - 5)  # who hangs says where
+    if died and doomed(died[-1]) != right("doomed", died[-1], 100):
+        complain("a wrong value after the death of a child")
     ask(small, 0)
     if kind == "nothing":
         os._exit(0)
@@ -42,7 +44,8 @@ def live(kind, x):
     if kind == "exit":
         sys.exit(0)
     if kind == "crash":
-        os.kill(os.getpid(), signal.SIGKILL)
+        dying.append(x)
+        doomed(x)
     if kind == "threads":
         threads = [threading.Thread(target=ask, args=(small, 10_000 + x * 10 + t)) for t in range(3)]
         for thread in threads: thread.start()
@@ -77,6 +80,7 @@ for x in range(1, wanted + 1):
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
+            died += [x] * (kind == "crash")
             if code != ends.get(kind, 0):
                 problems.append(f"child {x} ({kind}) ended with {code}")
                 hung += code == -signal.SIGALRM

@@ -130,6 +130,6 @@ def _raised(world):
     path = os.path.join(world.cache, "registry", "registry.db")
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as con:
         return con.execute(
-            "SELECT k.uri, i.cause, count(*) FROM items AS i JOIN keys AS k ON k.key = i.key "
-            "WHERE i.status = 2 AND i.cause != 'abandoned' AND k.uri != 'torture://raising' GROUP BY 1, 2"
+            "SELECT u.uri, i.cause, count(*) FROM items AS i JOIN uris AS u ON u.id = i.uri "
+            "WHERE i.status = 2 AND i.cause != 'abandoned' AND u.uri != 'torture://raising' GROUP BY 1, 2"
         ).fetchall()

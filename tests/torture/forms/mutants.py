@@ -35,15 +35,15 @@ MUTANTS = (
     Mutant(
         "commit without looking at the claim",
         "registry/queries.sql",
-        "    ended = ?, duration = ?, attempts = ?\nWHERE id = ? AND token = ? AND status = 1\n",
-        "    ended = ?, duration = ?, attempts = ?\nWHERE id = ? AND token = ?\n",
+        "data = ?, ended = ?, duration = ?, attempts = ?\nWHERE id = ? AND token = ? AND status = 1\n",
+        "data = ?, ended = ?, duration = ?, attempts = ?\nWHERE id = ? AND token = ?\n",
         "takeover",
     ),
     Mutant(
         "the record is committed before the bytes are in place",
         "calls/work.py",
-        "            staging.publish()\n            stored",
-        "            late = staging.publish\n            stored",
+        "            staging.publish(sync=self._sync)\n            stored",
+        "            stored",
         "kill",
         "model",
     ),
@@ -86,16 +86,16 @@ MUTANTS = (
     ),
     Mutant(
         "a key does not know the types of its parameters",
-        "keys/plain.py",
-        "            if _only_leaves(map(type, value)):\n                return dumps(value, MARSHAL)\n",
-        "            if _only_leaves(map(type, value)):\n                return dumps([*map(str, value)], MARSHAL)\n",
+        "keys/shortcut.py",
+        "{prefix}dumps({counting}, ",
+        "{prefix}dumps([*map(str, ({counting}))], ",
         "model",
     ),
     Mutant(
         "whatever ends a commit deletes the bytes",
         "calls/work.py",
-        "        if let_go and self._staging is not None:\n            self._staging.discard()\n",
-        "        if self._staging is not None:\n            self._staging.discard()\n",
+        "                if let_go and self._staging is not None:\n",
+        "                if self._staging is not None:\n",
         *["interrupt"] * 4,  # only an interrupt right after the commit shows it
     ),
     Mutant(
@@ -108,15 +108,15 @@ MUTANTS = (
     Mutant(
         "a fork does not give up the parent's owner",
         "registry/owner.py",
-        "    _owners.clear()\n    live_tokens.clear()\n",
-        "    live_tokens.clear()\n",
+        "    _owners.clear()\n    _unended.clear()\n",
+        "    _unended.clear()\n",
         "fork",
     ),
     Mutant(
         "transactions begin without the write lock",
         "registry/pool.py",
-        '                con.execute("BEGIN IMMEDIATE")\n',
-        '                con.execute("BEGIN")\n',
+        '                patiently(con, "BEGIN IMMEDIATE")\n',
+        '                patiently(con, "BEGIN")\n',
         "stampede",
         "kill",
     ),
@@ -131,8 +131,8 @@ MUTANTS = (
     Mutant(
         "a claim does not look whether a value has come meanwhile",
         "registry/claims.py",
-        '                if con.execute(QUERIES["newer_ready"], wish).fetchone() is not None:\n',
-        "                if False:\n",
+        "            if running or newer:\n",
+        "            if running:\n",
         "stampede",
     ),
     Mutant(

@@ -119,6 +119,6 @@ def _committed(world):
     path = os.path.join(world.cache, "registry", "registry.db")
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as con:
         row = con.execute(
-            "SELECT max(i.ended) FROM items AS i JOIN keys AS k ON k.key = i.key WHERE k.uri = 'torture://slow'"
+            "SELECT max(i.ended) FROM items AS i JOIN uris AS u ON u.id = i.uri WHERE u.uri = 'torture://slow'"
         ).fetchone()
     return row[0] / 1e6

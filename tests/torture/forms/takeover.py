@@ -214,7 +214,7 @@ def _take_claim(world, zombie):
 
 def _rows(world):
     with _connected(world) as con:
-        tables = ("items", "keys", "inline_values", "attributes", "details")
+        tables = ("items", "last_versions", "attributes", "details")
         return {table: con.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables}
 
 
