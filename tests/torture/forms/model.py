@@ -160,14 +160,15 @@ class Model(RuleBasedStateMachine):
         self.item(opened, x, version).remove(disk=True, keep_record=keep)
         version.status = Status.DELETED
 
-    @rule(x=KEYS)
-    def grow_old(self, x):
-        """All versions of a key expire."""
+    @rule(opened=OPENED, code=CODES, x=KEYS)
+    def grow_old(self, opened, code, x):
+        """All versions of a key expire; a call finds them so."""
         sql = "UPDATE items SET ended = ended - ? WHERE key = ?"
         key = bytes.fromhex(self.function(0, "1").key(x))
         self.caches[0].store.pool.write(lambda con: con.execute(sql, (2 * HOUR, key)))
         for each in self.known(x):
             each.expired = True
+        self.call(opened, code, x)
 
     @rule()
     def fail_or_not(self):

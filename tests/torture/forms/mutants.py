@@ -106,13 +106,6 @@ MUTANTS = (
         "fork",
     ),
     Mutant(
-        "a fork does not give up the parent's owner",
-        "registry/owner.py",
-        "    _owners.clear()\n    _unended.clear()\n",
-        "    _unended.clear()\n",
-        "fork",
-    ),
-    Mutant(
         "transactions begin without the write lock",
         "registry/pool.py",
         '                patiently(con, "BEGIN IMMEDIATE")\n',
