@@ -116,8 +116,9 @@ MUTANTS = (
     Mutant(
         "staging folders do not bear the claim's token",
         "calls/work.py",
-        "            self._staging = Staging(self._store.item_folder(key, self._claimed().version, token))\n",
-        '            self._staging = Staging(self._store.item_folder(key, self._claimed().version, "0" * 32))\n',
+        "            self._staging = Staging(final, self._store.folder, self._store.trust)\n",
+        '            final = final.rpartition("-")[0] + "-" + "0" * 32\n'
+        "            self._staging = Staging(final, self._store.folder, self._store.trust)\n",
         "model",
         "kill",
     ),
