@@ -20,7 +20,7 @@ machines and has few rounds, asks it of the median.
 
 WHO = """
 import time
-from cachedeco.calls import call as road
+from cachedeco.calls import miss as road
 
 wait = road.wait
 def wait_and_say(*args):
