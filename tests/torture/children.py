@@ -26,16 +26,15 @@ known = []
 with open(os.environ["TORTURE_LOG"], encoding="utf-8") as file:
     for line in file:
         word, *rest = line.split()
-        if word in {"run", "done"} and rest[0] != "raising" and int(rest[1]) >= 0:
+        if word in {"run", "done"} and int(rest[1]) >= 0:
             known.append((rest[0], int(rest[1])))
 small.refresh(-1)  # a new owner, who looks for dead ones
 for name, x in dict.fromkeys(known):
     ask_by_name(name, x)
-fail(-2)
 note("settled")
 for name, x in dict.fromkeys(known):
-    if name != "hand":
-        FUNCTIONS[name].refresh(x)  # ends the claims that the dead have left beside a hit
+    if name in FUNCTIONS:
+        again(FUNCTIONS[name], x)  # ends the claims that the dead have left beside a hit
 """
 """What a new process does after an accident: it asks for everything that the log knows of."""
 
