@@ -9,6 +9,7 @@ Notes:
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -231,8 +232,10 @@ def _held_if_free(path: str) -> Iterator[bool | None]:
     except FileNotFoundError:
         yield None
         return
-    except OSError:
-        yield False  # it is there, or nobody can tell: in doubt its owner lives
+    except OSError as error:
+        # A link or a folder is nobody's lock, whoever put it there. Else it is there, or nobody can tell: in doubt
+        # its owner lives.
+        yield None if error.errno in {errno.ELOOP, errno.EISDIR} else False
         return
     try:
         try:

@@ -172,6 +172,19 @@ def test_a_killed_process_whose_lock_file_was_deleted_is_dead(pool, other):
     assert Claims(pool).reap_if_dead(only_claim(pool).owner) is True
 
 
+@pytest.mark.parametrize("put", [os.mkdir, lambda path: os.symlink(os.devnull, path)], ids=["folder", "link"])
+def test_what_is_no_lock_file_says_nothing_of_its_owner(pool, other, put):
+    """Whoever put a folder or a link there: a dead owner's claims are not waited for, a living one's are."""
+    owners_folder = os.path.join(pool.database.folder, "owners")
+    (name,) = os.listdir(owners_folder)
+    os.unlink(os.path.join(owners_folder, name))
+    put(os.path.join(owners_folder, name))
+    assert Claims(pool).reap_if_dead(only_claim(pool).owner) is False
+    other.kill()
+    other.wait()
+    assert Claims(pool).reap_if_dead(only_claim(pool).owner) is True
+
+
 @pytest.mark.parametrize(
     ("column", "value", "dead"),
     [
