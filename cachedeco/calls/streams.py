@@ -216,6 +216,10 @@ class StreamCall:
         token = work.token
         try:
             live_tokens.add(token)
+            # Streams do not wait for each other, so nobody else would end the claim of a dead process.
+            running = store.claims.running(request.key, request.scope)
+            if running is not None and not running.ours:
+                store.claims.reap_if_dead(running.owner)
             if work.claim(None if self._refresh else request.seen):
                 work.stop()
                 end(work)

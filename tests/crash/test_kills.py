@@ -62,3 +62,35 @@ def test_kills_at_random_moments(stage):
         # Folders, manifests, and what was being written of either.
         names = {path.name for path in (stage.folder / "items").glob("*/*")}
         assert {name.rpartition("-")[2][:32] for name in names} <= known
+
+
+def test_a_stream_whose_writer_was_killed_is_stored_by_the_next(stage):
+    """Also by a process that had claimed something before, and so does not look for dead ones any more."""
+    story = """
+    @cached(cache=cache, code_version="1", uri="kill://stream")
+    def stream(x):
+        yield x
+    @cached(cache=cache, code_version="1", uri="kill://value")
+    def value(x):
+        return x
+    value(1)
+    say("there")
+    until_told()
+    list(stream(1))
+    say("status", stream.status(1).name)
+    """
+    killed = """
+    import signal
+    from cachedeco.registry.claims import Claims
+    Claims.commit = lambda *args, **options: os.kill(os.getpid(), signal.SIGKILL)
+    @cached(cache=cache, code_version="1", uri="kill://stream")
+    def stream(x):
+        yield x
+    list(stream(1))
+    """
+    survivor = stage.start(story)
+    survivor.hear("there")
+    assert stage.start(killed).process.wait(30) == -9
+    survivor.tell()
+    assert survivor.hear("status") == "READY"
+    survivor.finish()
