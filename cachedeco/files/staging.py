@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import threading
 
 import xxhash
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 
 _CHUNK = 1 << 20
+_IN_CORE = 1 << 19  # fits into a core's cache, so that digesting and writing read memory once
+_WORTH_A_THREAD = 1 << 24
+_SIDE_BY_SIDE = 1 << 25  # so that a map of a file larger than memory is read once for both
 
 
 class Staging:
@@ -125,14 +129,41 @@ class DigestingFile(io.RawIOBase):
     def write(self, data: object, /) -> int:
         """Write all of a bytes-like object; returns how many bytes it has."""
         view = memoryview(data).cast("B")  # type: ignore[arg-type]  # what is not a buffer is a TypeError here
-        written = 0
-        while written < len(view):  # an unbuffered write may take less than it is given
-            written += self._file.write(view[written : written + (1 << 30)]) or 0
+        for start in range(0, len(view), _SIDE_BY_SIDE):
+            piece = view[start : start + _SIDE_BY_SIDE]
+            if len(piece) < _WORTH_A_THREAD:
+                self._write_and_digest(piece)
+            else:
+                self._write_while_digesting(piece)
+        self.size += len(view)
+        return len(view)
+
+    def _write_and_digest(self, view: memoryview) -> None:
+        for start in range(0, len(view), _IN_CORE):
+            piece = view[start : start + _IN_CORE]
+            self._digest(piece)
+            self._write_all(piece)
+
+    def _write_while_digesting(self, view: memoryview) -> None:
+        digesting = threading.Thread(target=self._digest, args=(view,), daemon=True)
+        try:
+            digesting.start()
+        except RuntimeError:  # the process may have no more threads
+            self._write_and_digest(view)
+            return
+        try:
+            self._write_all(view)
+        finally:
+            digesting.join()
+
+    def _digest(self, view: memoryview) -> None:
         self._hash.update(view)
         if self._also is not None:
             self._also.update(view)
-        self.size += len(view)
-        return len(view)
+
+    def _write_all(self, view: memoryview) -> None:
+        while view:  # an unbuffered write may take less than it is given
+            view = view[self._file.write(view) or 0 :]
 
     def tell(self) -> int:
         """Bytes written so far."""
