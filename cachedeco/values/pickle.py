@@ -153,8 +153,15 @@ def _unpack(data: bytes | bytearray | memoryview, *, given: bool) -> object:
             from cachedeco.values.scripts import unpickler
 
             return unpickler(head, buffers).load()
-        # Whose cache this is was settled before.
-        return loads(head, buffers=buffers) if buffers else loads(head)  # noqa: S301
+        try:
+            # Whose cache this is was settled before.
+            return loads(head, buffers=buffers) if buffers else loads(head)  # noqa: S301
+        except ModuleNotFoundError as error:
+            from cachedeco.values.scripts import MOVED, unpickler
+
+            if error.name not in MOVED:
+                raise
+            return unpickler(head, buffers).load()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is sorted and raised again
         from cachedeco.values.diagnosis import raise_unloadable
 

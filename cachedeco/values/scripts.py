@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+MOVED = {"pathlib._local": "pathlib"}
+"""Where the classes of modules are that only some Pythons have: 3.13 names the one that its paths are defined in."""
+
+
 class ScriptPickler(Pickler):
     """Writes a script's classes and functions as `cachedeco.scripts.named`."""
 
@@ -43,6 +47,7 @@ class ScriptUnpickler(Unpickler):
 
     def find_class(self, module: str, name: str, /) -> Any:
         """Look into the script that runs, and into what came from a script by value."""
+        module = MOVED.get(module, module)
         found = None if module in sys.modules else find(module, name)
         return super().find_class(module, name) if found is None else found
 
