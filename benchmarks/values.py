@@ -204,13 +204,16 @@ def frame(folder: str, rounds: int) -> dict[str, dict[str, float]]:
         }
     )
     names = present("one write")
+    store = interleaved({name: storing(name, folder) for name in names}, rounds)
+    load = interleaved({name: loading(name, folder) for name in names}, rounds)
 
     def read(loaded: pd.DataFrame) -> object:
         return loaded["number"].sum(), loaded["name"].str.len().sum(), loaded["time"].max()
 
     return {
-        "store": interleaved({name: storing(name, folder) for name in names}, rounds),
-        "load": interleaved({name: loading(name, folder) for name in names}, rounds),
+        "store": store,
+        "load": load,
+        "in and out": {name: store[name] + load[name] for name in names},
         "load and read": interleaved({name: loading(name, folder, read) for name in names}, rounds),
     }
 
@@ -293,6 +296,14 @@ PARTS = {"array": array, "frame": frame, "small": small, "peak": peak}
 # what each line is compared with: the name of a peer, or the fastest of the others
 AGAINST = {("array", "store"): "one write", ("array", "load"): "joblib mmap", ("small", ""): "pickle"}
 OWN = ("cachedeco", "serializer")
+# what a ratio is to be at most, and whose
+TARGETS = {
+    ("array", "store"): ("cachedeco", 1.3),
+    ("array", "load"): ("cachedeco", 1.0),
+    ("frame", "in and out"): ("cachedeco", 1.0),
+    ("small", ""): ("serializer", 1.0),
+    ("peak", ""): ("cachedeco", 1.1),
+}
 
 
 def report(part: str, line: str, found: dict[str, float]) -> None:
@@ -305,7 +316,17 @@ def report(part: str, line: str, found: dict[str, float]) -> None:
     unit = (lambda number: f"{number:.2f}x") if part == "peak" else shown
     figures = ", ".join(f"{name} {unit(taken)}" for name, taken in found.items())
     ratios = ", ".join(f"{name} {found[name] / found[against]:.2f}" for name in OWN if name in found)
-    print(f"{part}, {line}: {figures}; ratio to {against}: {ratios}")
+    print(f"{part}, {line}: {figures}; ratio to {against}: {ratios}{verdict(part, line, found, against)}")
+
+
+def verdict(part: str, line: str, found: dict[str, float], against: str) -> str:
+    """Whether a ratio is what it is to be; nothing where no target is set."""
+    target = TARGETS.get((part, line)) or TARGETS.get((part, ""))
+    if target is None or target[0] not in found:
+        return ""
+    # The peak is itself a multiple of the value.
+    ratio = found[target[0]] / (1.0 if part == "peak" else found[against])
+    return f"; target {target[1]:g}: {'met' if ratio <= target[1] else 'MISSED'} ({ratio:.2f})"
 
 
 def main() -> None:
