@@ -32,6 +32,8 @@ from cachedeco.keys.fingerprint import fingerprint, register_hasher
 from cachedeco.record import OUTPUT
 from cachedeco.settings import disabled
 from cachedeco.status import Status
+from cachedeco.values.contract import MissingSerializerError
+from cachedeco.values.table import register as register_serializer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ __all__ = [
     "MapError",
     "MissError",
     "MissingOutputError",
+    "MissingSerializerError",
     "NoKey",
     "OptionError",
     "PreviousFailureError",
@@ -70,6 +73,7 @@ __all__ = [
     "disabled",
     "fingerprint",
     "register_hasher",
+    "register_serializer",
 ]
 
 

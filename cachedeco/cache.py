@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import contextlib
 
-from cachedeco.calls.options import DURABILITIES, one_of
+from cachedeco.calls.options import DURABILITIES, compression_of, one_of, serializer_of
 from cachedeco.changing import Changing
 from cachedeco.errors import OptionError
 from cachedeco.location import folder_of
 from cachedeco.making import Making
 from cachedeco.settings import MEMORY_LIMIT, signs
 from cachedeco.store import Store
+from cachedeco.values import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
-    from typing import Self
+    from typing import Any, Self
 
     from cachedeco.guard import Guard
     from cachedeco.item import CacheItem
     from cachedeco.retry import Retried
+    from cachedeco.values.contract import Serializer
 
 MODES = ("read-write", "read-only", "raise-on-miss")
 """What a miss does: compute and store; compute and store nothing; raise a `MissError`."""
@@ -54,6 +56,9 @@ class Cache(Making, Changing):
             the variables.
         allow_pickle: False for a cache in which values are stored and loaded only in formats that run no code: JSON,
             bytes, text, arrays without objects, Arrow and Parquet. What needs pickle is returned, but not stored.
+        serializer: of values whose function does not say otherwise, see `cached`.
+        compress: the same.
+        mmap: the same.
 
     Attributes:
         path: absolute path of the folder.
@@ -88,6 +93,9 @@ class Cache(Making, Changing):
         signing_key: bytes | str | None = None,
         signing_key_file: str | os.PathLike[str] | None = None,
         allow_pickle: bool = True,
+        serializer: str | Serializer = "auto",
+        compress: str | None = None,
+        mmap: bool = True,
     ) -> None:
         if mode not in MODES:
             raise OptionError(f"Cache(mode={mode!r}): it is one of {', '.join(map(repr, MODES))}")
@@ -105,7 +113,17 @@ class Cache(Making, Changing):
                 signing_key_file=signing_key_file,
                 allow_pickle=allow_pickle,
             )
-        self.store = Store(self.path, mode, memory, durability=durability, shared=shared, guard=guard)
+        self.store = Store(
+            self.path,
+            mode,
+            memory,
+            durability=durability,
+            shared=shared,
+            guard=guard,
+            serializer=serializer_of(serializer) or "auto",
+            compress=compression_of(compress) or "none",
+            mmap=bool(mmap),
+        )
 
     def __repr__(self) -> str:
         return f"Cache({self.path!r})"
@@ -118,9 +136,19 @@ class Cache(Making, Changing):
         """A cache is true, also an empty one."""
         return True
 
-    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[str, str, int, str, str | None, Guard | None]]:
+    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[Any, ...]]:
         store = self.store
-        return _opened, (self.path, self.mode, self.memory, self.durability, store.shared, store.guard)
+        serializer = table.portable(store.serializer)
+        values = (serializer, store.compress, store.mmap)
+        return _opened, (
+            self.path,
+            self.mode,
+            self.memory,
+            self.durability,
+            store.shared,
+            store.guard,
+            values,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -178,11 +206,28 @@ class Cache(Making, Changing):
 
 
 def _opened(
-    path: str, mode: str, memory: int, durability: str, shared: str | None, guard: Guard | None
+    path: str,
+    mode: str,
+    memory: int,
+    durability: str,
+    shared: str | None,
+    guard: Guard | None,
+    values: tuple[str | Serializer, str, bool],
 ) -> Cache:
     cache = Cache.__new__(Cache)
     cache.path, cache.mode, cache.memory, cache.durability = path, mode, memory, durability
-    cache.store = Store(path, mode, memory, durability=durability, shared=shared, guard=guard)
+    serializer, compress, mmap = values
+    cache.store = Store(
+        path,
+        mode,
+        memory,
+        durability=durability,
+        shared=shared,
+        guard=guard,
+        serializer=serializer_of(serializer) or "auto",
+        compress=compress,
+        mmap=mmap,
+    )
     return cache
 
 

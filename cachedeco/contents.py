@@ -99,6 +99,7 @@ def load(store: Store, record: Record) -> Any:
     Raises:
         OSError: its file is gone, or not signed in a cache that is.
         DamagedError: the record or the bytes are damaged.
+        MissingSerializerError: its serializer, or a library that it needs, is not installed.
     """
     place, guard = place_of(store, record), store.guard
     if not _is_as_recorded(store, record):
@@ -108,7 +109,7 @@ def load(store: Store, record: Record) -> Any:
         if record.form == "stream":
             return read(guard.open_stream(facts))
         if record.form == "value":
-            return guard.load(facts)
+            return guard.load(facts, mmap=store.mmap)
         guard.check(facts)
     if record.form in {"file", "files"} and place is not None:
         from pathlib import Path
@@ -119,8 +120,17 @@ def load(store: Store, record: Record) -> Any:
     inline = store.items.inline(record.id) if place is None else None
     if record.form == "stream":
         return read(io.BufferedReader(open_value(str(place))) if inline is None else io.BytesIO(inline))
-    serializer = table.get(record.serializer or "")
-    return serializer.load(str(place)) if inline is None else serializer.unpack(inline)
+    return _value(store, record, place, inline)
+
+
+def _value(store: Store, record: Record, place: str | None, inline: bytes | None) -> Any:
+    serializer = table.stored(record.serializer)
+    if record.compression is not None:
+        from cachedeco.values import compression
+
+        source = str(place) if inline is None else inline
+        return compression.load(serializer, record.compression, source, record.size or 0)
+    return serializer.load(str(place), mmap=store.mmap) if inline is None else serializer.unpack(inline)
 
 
 def check(store: Store, record: Record, place: str) -> None:

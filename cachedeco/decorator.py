@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, ParamSpec, TypeVar, overload
 
     from cachedeco.protocol import CachedFunction
+    from cachedeco.values.contract import Serializer
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -56,6 +57,9 @@ def cached(
     env: Iterable[str] = (),
     durability: str | None = None,
     verify: str = "size",
+    serializer: str | Serializer | None = None,
+    compress: str | None = None,
+    mmap: bool | None = None,
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 
 
@@ -84,6 +88,9 @@ def cached(
     env: Iterable[str] = (),
     durability: str | None = None,
     verify: str = "size",
+    serializer: str | Serializer | None = None,
+    compress: str | None = None,
+    mmap: bool | None = None,
 ) -> Any:
     """Keep the results of a function on disk: compute each once, load it ever after.
 
@@ -132,6 +139,14 @@ def cached(
             Default: that of the cache.
         verify: when the digest of a stored file is checked: with ``"size"`` if its size, times or inode have changed or
             the machine has started anew, with ``"digest"`` at every hit.
+        serializer: how results are stored: ``"auto"`` as pickles with large buffers beside them, or by what was
+            registered for their type; else a name, such as ``"parquet"``, or an object that has what
+            `cachedeco.values.contract.Serializer` says. What it cannot give back exactly is not stored, with a warning.
+            Default: that of the cache.
+        compress: ``"zstd"``, ``"lz4"``, ``"gzip"`` or ``"none"``: how results are compressed that are too large for the
+            registry. They are read into memory then, not mapped. Default: that of the cache.
+        mmap: whether large buffers come back as private maps of the file, which cost memory only where they are
+            used; with False they are read. Default: that of the cache.
 
     Raises:
         OptionError: an option names what does not exist, or contradicts another one.
@@ -172,6 +187,9 @@ def cached(
         env=env,
         durability=durability,
         verify=verify,
+        serializer=serializer,
+        compress=compress,
+        mmap=mmap,
     )
     home = cache if cache is None or isinstance(cache, Cache) else Cache(cache)
 

@@ -40,7 +40,7 @@ class Stored:
         version: of the key.
         form: as the registry has it.
         serializer: its name.
-        compression: its name.
+        compression: its name and the size of the content.
         filename: in the item's folder.
         code: digest of the code that made it.
         mac: the signature.
@@ -48,7 +48,7 @@ class Stored:
         path: of the file or folder where it has not.
     """
 
-    __slots__ = ("data", "facts", "mac", "path", "serializer")
+    __slots__ = ("compression", "data", "facts", "mac", "path", "serializer")
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class Stored:
         data: bytes | None = None,
         path: str = "",
     ) -> None:
+        self.compression = compression
         self.facts: list[Fact] = [key, version, form, serializer, compression, filename, code]
         self.serializer = serializer
         self.mac = mac
@@ -117,8 +118,12 @@ class Guard:
         """The signature of an output file or folder."""
         return None if self.signer is None else self.sign(stored, _tree(stored.path))
 
-    def load(self, stored: Stored) -> object:
+    def load(self, stored: Stored, *, mmap: bool = True) -> object:
         """The value, once its bytes are verified.
+
+        Args:
+            stored: what is said of it.
+            mmap: whether its memory may be a map of the file, where nothing is signed.
 
         Raises:
             UntrustedCacheError: they are not signed with this key for this item, or loading them could run code.
@@ -126,13 +131,19 @@ class Guard:
         content: bytes | bytearray | memoryview
         if stored.data is not None:
             content = stored.data
-        elif self.signer is None:
-            return self._serializer(stored).load(stored.path)
+        elif self.signer is None and stored.compression is None:
+            return self._serializer(stored).load(stored.path, mmap=mmap)
         else:
             content = read_whole(stored.path, mmap=False)
         if self.signer is not None:
             self._verify(stored, content_digest(content))
-        return self._serializer(stored).unpack(content)
+        serializer = self._serializer(stored)
+        if stored.compression is None:
+            return serializer.unpack(content)
+        from cachedeco.values import compression
+
+        bounded = self.signer is None
+        return compression.load(serializer, stored.compression, content, len(content), bounded=bounded)
 
     def open_stream(self, stored: Stored) -> BinaryIO:
         """The items of a generator, verified as a whole.
@@ -214,11 +225,11 @@ class Guard:
 
     def _serializer(self, stored: Stored) -> Serializer:
         self._refuse_code(stored)
-        return table.get(stored.serializer or "")
+        return table.stored(stored.serializer)
 
     def _refuse_code(self, stored: Stored) -> None:
         if not self.allow_pickle and (
-            stored.serializer == "stream" or table.runs_code(table.get(stored.serializer or ""))
+            stored.serializer == "stream" or table.runs_code(table.stored(stored.serializer))
         ):
             raise UntrustedCacheError(
                 f"it is stored by the serializer {stored.serializer!r}, which may run code, and the cache has "

@@ -58,7 +58,7 @@ class CacheItem:
     def __reduce__(self) -> tuple[Callable[..., CacheItem], tuple[Any, ...]]:
         # A claim stays with the process that made it.
         store = self._store
-        return _opened, (self._record, store.folder, store.mode, store.shared, store.guard)
+        return _opened, (self._record, store.folder, store.mode, store.shared, store.guard, store.mmap)
 
     @property
     def id(self) -> int:
@@ -343,10 +343,12 @@ class CacheItem:
         return self._record
 
 
-def _opened(record: Record, folder: str, mode: str, shared: str | None, guard: Guard | None) -> CacheItem:
+def _opened(  # noqa: PLR0917 - called by pickle
+    record: Record, folder: str, mode: str, shared: str | None, guard: Guard | None, mmap: bool
+) -> CacheItem:
     from cachedeco.store import Store
 
-    return CacheItem(record, Store(folder, mode, shared=shared, guard=guard))
+    return CacheItem(record, Store(folder, mode, shared=shared, guard=guard, mmap=mmap))
 
 
 def _moment(microseconds: int) -> datetime.datetime:

@@ -72,7 +72,7 @@ class Record:
         function: module and qualified name of the function.
         params: JSON text that describes the parameters.
         error: the traceback of a failure.
-        compression: of a value; None for none.
+        compression: of a value, and the size of its content, as in ``zstd:1234``; None for none.
         pinned: whether no clean-up may remove it.
         signature: state of its file when its digest was last found right, see `cachedeco.files.check`.
     """

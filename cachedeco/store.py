@@ -30,12 +30,18 @@ class Store:
         durability: see `Cache`.
         shared: who may write there, see `Cache`.
         guard: verifies what is loaded; None where all that lies there is trusted.
+        serializer: of values whose function does not say otherwise, by name.
+        compress: the same, of their files.
+        mmap: whether large buffers come back as maps, where a function does not say otherwise.
 
     Attributes:
         folder: that path.
         mode: what a miss does.
         shared: who may write there.
         guard: as given.
+        serializer: as given.
+        compress: as given.
+        mmap: as given.
         trust: what is asked of owners and modes.
         pool: connections to the registry.
         claims: who computes what.
@@ -59,6 +65,9 @@ class Store:
         durability: str = "process",
         shared: str | None = None,
         guard: Guard | None = None,
+        serializer: str = "auto",
+        compress: str = "none",
+        mmap: bool = True,
     ) -> None:
         self.trust = Trust(shared, signed=guard is not None and guard.signer is not None)
         prepare(folder, self.trust)
@@ -67,6 +76,9 @@ class Store:
         self.mode = mode
         self.shared = shared
         self.guard = guard
+        self.serializer = serializer
+        self.compress = compress
+        self.mmap = mmap
         self.folder = folder
         rebuilding = Rebuilding(folder, allowed=mode != "read-only")
         self.pool = Pool(Database(folder, rebuilding, self.trust))

@@ -112,6 +112,7 @@ def load(store: Store, request: Request, row: Hit) -> Any:
         FileNotFoundError: its bytes are gone.
         DamagedError: they are not what was stored.
         UnloadableError: they are, but cannot become a value in this process.
+        MissingSerializerError: the serializer, or a library that it needs, is not installed.
     """
     path = check(store, request, row)
     serializer, data = row[3] or "", row[7]
@@ -119,15 +120,24 @@ def load(store: Store, request: Request, row: Hit) -> Any:
     if store.guard is not None:
         facts = _guarded(store, request, row, path)
         if output is None:
-            return store.guard.load(facts)
+            return store.guard.load(facts, mmap=_maps(store, request))
         store.guard.check(facts)
-    elif data is not None:
-        return table.get(serializer).unpack(data)
+    elif data is not None and row[10] is None:
+        return table.stored(serializer).unpack(data)
     if output is not None:
         return output.given(
             path if form == "files" else os.path.dirname(path), read_names(form, row[6] or "")
         )
-    return table.get(serializer).load(path)
+    if row[10] is not None:
+        from cachedeco.values import compression
+
+        return compression.load(table.stored(serializer), row[10], path if data is None else data, row[4])
+    return table.stored(serializer).load(path, mmap=_maps(store, request))
+
+
+def _maps(store: Store, request: Request) -> bool:
+    wanted = request.plan.options.mmap
+    return store.mmap if wanted is None else wanted
 
 
 def check(store: Store, request: Request, row: Hit) -> str:
@@ -237,10 +247,20 @@ def _chosen(store: Store, request: Request, fresh: list[Record]) -> Record | Non
 
 
 def _try(store: Store, request: Request, row: Hit) -> Any:
-    """Load a row; MISSING, and out of the way of this call, when that fails."""
+    """Load a row; MISSING, and out of the way of this call, when that fails.
+
+    Raises:
+        MissingSerializerError: it could be loaded, but for something that is not installed.
+    """
     try:
         value = load(store, request, row)
-    except (OSError, UnloadableError, DamagedError, MissingSerializerError, OptionError) as error:
+    except MissingSerializerError as error:
+        # To compute for an hour what is there, for want of a package, is nothing to do unasked.
+        raise MissingSerializerError(
+            f"{request.plan.name}: version {row[1]} is stored, but {error}; or compute it anew with refresh(...)",
+            serializer=row[3],
+        ) from error
+    except (OSError, UnloadableError, DamagedError, OptionError) as error:
         reject(store, request, row, error)
         return MISSING
     warn_of_other_code(store, request, row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cachedeco.errors import OptionError
+from cachedeco.values import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,11 +18,18 @@ DURABILITIES = ("process", "full")
 """What stored results survive: the end of a process, or a power cut too."""
 
 
+COMPRESSIONS = ("none", "zstd", "lz4", "gzip")
+"""How the files of values are compressed."""
+
+
 class Options:
     """The options of `cached`; see there for their meaning.
 
     Attributes:
         expires: microseconds from the commit; None for never.
+        serializer: a name; None for that of the cache.
+        compress: the same.
+        mmap: the same.
         picks: whether a hit needs more than to be the newest READY item: an expiry, a check or a choice.
 
     Raises:
@@ -32,12 +40,14 @@ class Options:
         "attrs",
         "best",
         "code_version",
+        "compress",
         "cooldown",
         "durability",
         "env",
         "expires",
         "ignore",
         "label",
+        "mmap",
         "on_code_change",
         "on_error",
         "on_store_error",
@@ -45,6 +55,7 @@ class Options:
         "params",
         "picks",
         "retry",
+        "serializer",
         "store_args",
         "uri",
         "validate",
@@ -75,6 +86,9 @@ class Options:
         env: Iterable[str],
         durability: str | None,
         verify: str,
+        serializer: Any = None,
+        compress: str | None = None,
+        mmap: bool | None = None,
     ) -> None:
         self.uri = uri
         self.params = params
@@ -99,7 +113,19 @@ class Options:
         self.env = _names("env", env)
         self.durability = None if durability is None else one_of("durability", durability, DURABILITIES)
         self.verify = one_of("verify", verify, ("size", "digest"))
+        self.serializer = serializer_of(serializer)
+        self.compress = compression_of(compress)
+        self.mmap = mmap if mmap is None else bool(mmap)
         self.picks = not (self.expires is None and self.validate is None and self.best is None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: getattr(self, name) for name in self.__slots__}
+        return {**state, "serializer": table.portable(self.serializer)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.serializer = serializer_of(self.serializer)
 
 
 def one_of(option: str, given: str, choices: tuple[str, ...]) -> str:
@@ -107,6 +133,22 @@ def one_of(option: str, given: str, choices: tuple[str, ...]) -> str:
     if given not in choices:
         raise OptionError(f"{option}={given!r}: it is one of {', '.join(map(repr, choices))}")
     return given
+
+
+def serializer_of(given: Any) -> str | None:
+    """The name of a serializer that was given by name or itself; None and ``"auto"`` stay what they are.
+
+    Raises:
+        OptionError: there is no such serializer.
+    """
+    if given is None or given == "auto":
+        return given  # type: ignore[no-any-return]  # which of the two is told by the comparison
+    return table.known(given)
+
+
+def compression_of(given: str | None) -> str | None:
+    """The name of a compression, ``"none"`` for none; None stays None."""
+    return None if given is None else one_of("compress", given, COMPRESSIONS)
 
 
 def _text(option: str, given: str | None) -> str | None:

@@ -289,6 +289,15 @@ def _check_kind(kind: str, options: Options) -> None:
                     f"{option}= is not for generators: their items reach the consumer as they are produced; "
                     "cache a function that returns a list"
                 )
+    if "generator" in kind or options.output is not None:
+        what = (
+            "generators, whose items are pickles"
+            if "generator" in kind
+            else "output files, which stay as they are"
+        )
+        for option in ("serializer", "compress", "mmap"):
+            if getattr(options, option) is not None:
+                raise OptionError(f"{option}= is for values that a function returns, not for {what}")
     if not isinstance(options.retry, int):
         call = getattr(type(options.retry).__call__, "__code__", None)
         if (kind == "async") != bool(call is not None and call.co_flags & _COROUTINE):

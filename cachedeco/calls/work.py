@@ -8,6 +8,7 @@ import time
 from xxhash import xxh3_128_digest
 
 from cachedeco.calls import notices, outputs
+from cachedeco.calls.encoding import encode
 from cachedeco.calls.flights import computing
 from cachedeco.calls.run import run, run_uncached
 from cachedeco.errors import InputChangedError, RegistryUnavailableError, StoreError
@@ -21,7 +22,6 @@ from cachedeco.registry.claims import Bytes, Wanted, new_token
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import INLINE_LIMIT
 from cachedeco.status import Status
-from cachedeco.values import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,8 +212,7 @@ class Work:
     def _keep_value(self, value: Any, packed: tuple[str, str, Packed] | None) -> Any:
         guard = self._store.guard
         if packed is None:
-            serializer = table.choose(value) if guard is None else guard.choose(value)
-            packed = serializer.name, serializer.ext, serializer.pack(value)
+            packed = encode(self._store, self._request, value)
         name, ext, encoding = packed
         form = self._request.plan.form
         inline = encoding.inline(INLINE_LIMIT)
@@ -237,6 +236,7 @@ class Work:
                 digest=file.digest(),
                 signature=look(os.path.join(staging.final, filename))[1],
                 filename=filename,
+                compression=encoding.compression,
             )
             if guard is not None:
                 self._sign(guard, stored, content)

@@ -38,7 +38,7 @@ CREATE TABLE items (
     owner       INTEGER,               -- of a claim; NULL for items made by hand
     form        TEXT,                  -- 'value', 'file' (or folder), 'files', 'stream'; NULL while there are no bytes
     serializer  TEXT,                  -- of a value
-    compression TEXT,                  -- of a value; NULL for none
+    compression TEXT,                  -- of a value, and the size of its content, as in zstd:1234; NULL for none
     size        INTEGER,               -- bytes
     digest      BLOB,                  -- XXH3-128 of the bytes
     signature   BLOB,                  -- state of the file when its digest was last found right; NULL: inline

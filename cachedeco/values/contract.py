@@ -126,10 +126,12 @@ class Packed:
 
     Attributes:
         size: bytes that `write` will write, or None where only writing tells.
+        compression: how `write` has compressed them, as it is recorded; None for not at all.
     """
 
     __slots__ = ("size",)
     size: int | None
+    compression: str | None = None
 
     def inline(self, limit: int) -> bytes | None:
         """The whole encoding if it has at most `limit` bytes, else None."""

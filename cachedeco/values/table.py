@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from cachedeco.errors import OptionError
-from cachedeco.values.contract import MissingSerializerError
+from cachedeco.values.contract import DamagedError, MissingSerializerError
 from cachedeco.values.pickle import PickleSerializer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from cachedeco.values.contract import Serializer
 
 ENTRY_POINTS = "cachedeco.serializers"
@@ -26,9 +28,11 @@ _BUILT_IN |= {
     f"joblib-{compressor}": ("joblib", "JoblibSerializer", (compressor,))
     for compressor in ("bz2", "gzip", "lz4", "lzma", "xz", "zlib")
 }
+_SIGNS = "-_.+"
 _PICKLE = PickleSerializer()
 _ready: dict[str, Serializer] = {"pickle": _PICKLE}
 _claiming: list[Serializer] = []
+_own: dict[str, Serializer] = {}  # those that this process was given
 
 
 def get(name: str) -> Serializer:
@@ -49,6 +53,51 @@ def get(name: str) -> Serializer:
     if serializer is None:
         serializer = _ready[name] = _built_in(name) if name in _BUILT_IN else _offered(name)
     return serializer
+
+
+def stored(name: str | None) -> Serializer:
+    """The serializer that an item was stored with.
+
+    Raises:
+        DamagedError: this is no name that a serializer can have.
+        MissingSerializerError: it, or the library that it needs, is not installed.
+    """
+    try:
+        return get(name or "")
+    except OptionError as error:
+        if not _can_be_name(name):
+            raise DamagedError(f"the record names {name!r} as the serializer of the value") from error
+        raise MissingSerializerError(
+            f"the value was stored by the serializer {name!r}, which is not there: install the package that offers it "
+            f"under the entry point group {ENTRY_POINTS!r}, or call cachedeco.register_serializer before",
+            serializer=name,
+        ) from error
+
+
+def known(given: object) -> str:
+    """The name of a serializer that was asked for by name, or that is given itself and from now on has that name.
+
+    The library of a built-in one is not loaded yet.
+
+    Raises:
+        OptionError: no serializer has that name, or something that a serializer needs is missing.
+        MissingSerializerError: the package that offers it cannot be imported.
+    """
+    if isinstance(given, str):
+        if given not in _BUILT_IN:
+            get(given)
+        return given
+    _check(given, f"serializer={given!r}:")
+    serializer: Any = given
+    if _ready.get(serializer.name) is not serializer:
+        _add(serializer, claiming=False)
+    name: str = serializer.name
+    return name
+
+
+def portable(name: str | None) -> str | Serializer | None:
+    """What `known` makes the same name of in another process: the name, or the serializer that only this one knows."""
+    return None if name is None else _own.get(name, name)
 
 
 def choose(value: object) -> Serializer:
@@ -105,14 +154,18 @@ def register(serializer: Serializer) -> None:
         OptionError: the name belongs to a built-in one, or something that a serializer needs is missing.
     """
     _check(serializer, "the registered serializer")
+    _add(serializer, claiming=hasattr(serializer, "claims"))
+
+
+def _add(serializer: Serializer, *, claiming: bool) -> None:
     name = serializer.name
     if name in _BUILT_IN or name == "pickle":
         raise OptionError(f"{name!r} is a built-in serializer; register yours under a name of its own")
     old = _ready.get(name)
     if old in _claiming:
         _claiming.remove(old)
-    _ready[name] = serializer
-    if hasattr(serializer, "claims"):
+    _ready[name] = _own[name] = serializer
+    if claiming:
         _claiming.insert(0, serializer)
 
 
@@ -136,7 +189,7 @@ def _built_in(name: str) -> Serializer:
     except ModuleNotFoundError as error:
         extra = "lz4" if "lz4" in arguments else module_name
         raise MissingSerializerError(
-            f"the serializer {name!r}, needs {error.name}; install cachedeco[{extra}]",
+            f"the serializer {name!r} needs {error.name}; install cachedeco[{extra}]",
             serializer=name,
         ) from error
     return found
@@ -169,7 +222,19 @@ def _offered(name: str) -> Serializer:
     return serializer
 
 
+def _can_be_name(name: object) -> bool:
+    return (
+        isinstance(name, str)
+        and name[:1].isalpha()
+        and all(each.isalnum() or each in _SIGNS for each in name)
+    )
+
+
 def _check(serializer: object, what: str) -> None:
+    if hasattr(serializer, "name") and not _can_be_name(serializer.name):
+        raise OptionError(
+            f"{what} calls itself {serializer.name!r}; a name is letters, digits and any of {_SIGNS}"
+        )
     missing = [part for part in ("name", "ext", "pack", "unpack", "load") if not hasattr(serializer, part)]
     if missing:
         raise OptionError(f"{what} has no {', '.join(missing)}: see cachedeco.values.contract.Serializer")

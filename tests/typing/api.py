@@ -278,6 +278,17 @@ assert_type(list(map(plain, [1, 2])), list[float])
 with Cache(pkg="demo") as opened:
     assert_type(opened, Cache)
 
+
+@cached(serializer="parquet", compress="zstd", mmap=False)
+def table_of(rows: int) -> list[int]:
+    return [rows]
+
+
+assert_type(table_of(1), list[int])
+Cache("folder", serializer="json", compress="gzip", mmap=False)
+cached(compress=5)  # type: ignore[call-overload]
+cached(serializer=5)  # type: ignore[call-overload]
+
 item = cache.create("demo://data", params={"a": 1}, attrs={"kind": "demo"}, filename="data.tsv")
 assert_type(item, CacheItem)
 assert_type(item.path, Path | None)

@@ -15,6 +15,7 @@ import pytest
 from cachedeco import (
     Cache,
     KeyingError,
+    MissingSerializerError,
     PreviousFailureError,
     RegistryError,
     RegistryUnavailableError,
@@ -319,13 +320,15 @@ def test_an_older_version_that_can_be_loaded_will_do(function, work, fragile):
     assert work.calls == 2
 
 
-@pytest.mark.filterwarnings("ignore::cachedeco.StoreWarning")
-def test_a_value_stored_by_an_unknown_serializer_is_a_miss(cache, function, work):
-    """A newer library, or one with more plug-ins, may share the folder."""
+def test_a_value_stored_by_an_unknown_serializer_is_an_error(cache, function, work):
+    """A missing plug-in costs a sentence, not the hours that were spent on what is there; refresh computes it anew."""
     work.result = "value"
     function(1)
-    cache.store.pool.write(lambda con: con.execute("UPDATE items SET serializer = 'from the future'"))
-    assert function(1) == "value"
+    cache.store.pool.write(lambda con: con.execute("UPDATE items SET serializer = 'from-the-future'"))
+    with pytest.raises(MissingSerializerError, match=r"'from-the-future'.*install the package") as caught:
+        function(1)
+    assert caught.value.serializer == "from-the-future"
+    assert function.refresh(1) == function(1) == "value"
     assert work.calls == 2
 
 

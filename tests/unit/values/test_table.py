@@ -11,7 +11,7 @@ import pytest
 
 from cachedeco.errors import OptionError
 from cachedeco.values import table
-from cachedeco.values.contract import MissingSerializerError, Whole
+from cachedeco.values.contract import DamagedError, MissingSerializerError, Whole
 
 
 class Words:
@@ -106,6 +106,17 @@ def test_an_incomplete_serializer_is_refused():
 
     with pytest.raises(OptionError, match="has no ext, unpack, load"):
         table.register(Half())
+
+
+@pytest.mark.parametrize("name", ["", "../words", "5", "a b", None, 5], ids=repr)
+def test_a_name_that_cannot_be_one_is_refused_and_taken_for_damage(name):
+    """Nobody could register it, so a record that has it was overwritten."""
+    words = Words()
+    words.name = name
+    with pytest.raises(OptionError, match="calls itself"):
+        table.register(words)
+    with pytest.raises(DamagedError, match="names"):
+        table.stored(name)
 
 
 def test_an_unknown_name_lists_the_known_ones():
