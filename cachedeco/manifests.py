@@ -63,7 +63,7 @@ def drop(store: Store, key: str, versions: Iterable[tuple[int, str]]) -> None:
 
 
 def _remove(store: Store, final: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         refuse_links(store.folder, os.path.dirname(final))
         manifest.remove(final)
 

@@ -12,6 +12,7 @@ import os
 import stat
 
 from cachedeco.errors import CachedecoError, OptionError, UntrustedCacheError
+from cachedeco.obstacles import clear_for_folder
 from cachedeco.settings import TRUST_VARIABLE, is_on
 
 TYPE_CHECKING = False
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 GROUP = "group"
 """As the option ``shared``: the members of the folder's group work in it together."""
 
-PARTS = ("registry", os.path.join("registry", "registry.db"), "owners", "items")
+_DATABASE = os.path.join("registry", "registry.db")
+REGISTRY_FILES = (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm", f"{_DATABASE}-journal")
+"""What SQLite opens."""
+
+PARTS = ("registry", *REGISTRY_FILES, "owners", "items", "maintenance.lock")
 """What lies in a cache folder and is opened by its name alone."""
 
 _OTHERS = stat.S_IWOTH
@@ -141,6 +146,8 @@ class Trust:
     def make_folder(self, top: str, path: str, *, exist_ok: bool = False) -> None:
         """Make a folder inside the cache folder, with those on the way to it; whatever the umask says.
 
+        What stands in its place, or on the way, and is no folder is put aside.
+
         Args:
             top: the cache folder; made too if somebody removed it.
             path: below it.
@@ -156,7 +163,7 @@ class Trust:
             self._make(path, exist_ok=exist_ok)
         except LinkError:
             raise
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             for each in (top, *_steps(top, above)):
                 self._make(each, exist_ok=True)
             refuse_links(top, above)
@@ -209,6 +216,8 @@ class Trust:
         except FileExistsError:
             if not exist_ok:
                 raise
+            if clear_for_folder(path):
+                self._make(path, exist_ok=True)
         else:
             if self.shared:
                 self.admit_folder(path)

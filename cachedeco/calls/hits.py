@@ -278,7 +278,7 @@ def _is_valid(store: Store, request: Request, row: Hit) -> bool:
 def reject(store: Store, request: Request, row: Hit, error: Exception) -> None:
     """Take an item that could not be loaded out of the way: of this call, or of all if it is lost or damaged."""
     request.reject(row[1])
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         _set_aside(store, request, row, "lost")
     elif isinstance(error, DamagedError) and not _is_as_recorded(store, request, row):
         _set_aside(store, request, row, "damaged")
@@ -345,7 +345,7 @@ def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
     try:
         store.claims.trash(row[0], cause)
         final = store.item_folder(request.key.hex(), row[1], row[2].hex())
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             refuse_links(store.folder, os.path.dirname(final))
             manifest.remove(final)
     except (OSError, AttributeError, ValueError) as error:

@@ -8,8 +8,10 @@ Notes:
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
+import stat
 import threading
 
 import xxhash
@@ -186,6 +188,11 @@ class DigestingFile(io.RawIOBase):
         return self._hash.digest()
 
 
+def _at_once(path: str, flags: int) -> int:
+    # A pipe that somebody has put there would wait for a writer.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _sync(path: str) -> None:
     """Wait until a file, or the entries of a folder, are on the disk."""
     if os.name == "nt" and os.path.isdir(path):
@@ -237,13 +244,13 @@ def measure(folder: str) -> tuple[int, bytes]:
     Raises:
         OSError: a file cannot be read.
     """
-    if os.path.isfile(folder):
+    if not os.path.isdir(folder):
         return digest_of(folder)
     digests = {os.path.relpath(path, folder): digest_of(path) for path in files_in(folder)}
     size = sum(size for size, _ in digests.values())
     if len(digests) == 1 and os.sep not in next(iter(digests)):
         return size, next(iter(digests.values()))[1]
-    total = xxhash.xxh3_128()
+    total = xxhash.xxh3_128() if digests else xxhash.xxh3_128(b"an empty folder")  # which is no empty file
     for name, (_, digest) in digests.items():
         encoded = os.fsencode(name)
         total.update(len(encoded).to_bytes(8, "little") + encoded + digest)
@@ -254,11 +261,13 @@ def digest_of(path: str) -> tuple[int, bytes]:
     """Size and XXH3-128 of a file.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is none.
     """
     total = xxhash.xxh3_128()
     size = 0
-    with open(path, "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0, opener=_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise FileNotFoundError(errno.ENOENT, "it is no file", path)
         while chunk := file.read(_CHUNK):
             total.update(chunk)
             size += len(chunk)

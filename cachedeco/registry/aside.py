@@ -20,6 +20,8 @@ import os
 import sqlite3
 import time
 
+from cachedeco.obstacles import clear_for_folder, is_no_file
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,16 +83,27 @@ def set_aside(path: str) -> None:
         OSError: they cannot be moved.
     """
     folder = salvage_folder(path)
+    clear_for_folder(folder, links=True)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     target = os.path.join(folder, os.path.basename(path))
-    if os.path.exists(path):
-        if os.path.exists(target):
-            finish(path)  # two in a row, of which the first was never read out
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+    if os.path.exists(path) and os.path.exists(target):
+        finish(path)  # two in a row, of which the first was never read out
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    for companion in ("", *_COMPANIONS):
+        _move(path + companion, target + companion)
+
+
+def _move(path: str, target: str) -> None:
+    if is_no_file(path):
+        # SQLite would stumble over it when the registry is read out.
+        target += f".no-file-{os.urandom(4).hex()}"
+    with contextlib.suppress(FileNotFoundError):
         os.rename(path, target)
-    for companion in _COMPANIONS:
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(path + companion, target + companion)
+
+
+def is_obstructed(path: str) -> bool:
+    """Whether a folder, or something else that is no file, stands where a registry or its log belongs."""
+    return any(is_no_file(path + companion) for companion in ("", *_COMPANIONS))
 
 
 def salvage_folder(path: str) -> str:

@@ -13,6 +13,7 @@ import os
 import sqlite3
 
 from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavailableError
+from cachedeco.obstacles import clear_for_file
 from cachedeco.registry import aside, statements
 from cachedeco.registry.connection import Connection
 from cachedeco.registry.filesystem import refuse_network
@@ -20,7 +21,7 @@ from cachedeco.registry.imports import importing_filelock
 from cachedeco.registry.migrating import migrate, migrations
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import BUSY_SECONDS
-from cachedeco.trust import Trust
+from cachedeco.trust import REGISTRY_FILES, Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,9 +113,11 @@ class Database:
 
     def _usable(self) -> Connection:
         # Not only when the cache is opened: a link may have been put there since.
-        with contextlib.suppress(FileNotFoundError):
-            self.trust.check_part(self.folder, os.path.dirname(self.path))
-            self.trust.check_part(self.folder, self.path)
+        for part in ("registry", *REGISTRY_FILES):
+            with contextlib.suppress(FileNotFoundError):
+                self.trust.check_part(self.folder, os.path.join(self.folder, part))
+        if aside.is_obstructed(self.path):
+            raise self._damaged("something that is no file stands in its place, or in that of its log")
         con = self._open()
         try:
             self._check(con)
@@ -283,6 +286,8 @@ class Database:
         return True
 
     def _is_damaged(self) -> bool:
+        if aside.is_obstructed(self.path):
+            return True
         con = self._open()
         try:
             self._check(con)
@@ -370,5 +375,6 @@ def maintenance(folder: str, mode: int = 0o600) -> Iterator[None]:
         from filelock import FileLock
 
     path = os.path.join(folder, "maintenance.lock")
+    clear_for_file(path)
     with FileLock(path, mode=mode, thread_local=False, fallback_to_soft=False):
         yield

@@ -12,7 +12,7 @@ from random import SystemRandom
 
 from xxhash import xxh3_128_digest
 
-from cachedeco.registry.aside import ERRORS
+from cachedeco.registry.aside import ERRORS, is_obstructed
 from cachedeco.registry.statements import QUERIES
 from cachedeco.status import Status
 
@@ -61,7 +61,7 @@ def read(path: str) -> Salvage:
         path: of the file.
     """
     found = Salvage()
-    if not os.path.isfile(path):
+    if not os.path.isfile(path) or is_obstructed(path):
         return found
     quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     try:

@@ -86,7 +86,8 @@ class Slots:
     def replace(self) -> None:
         """Remove the file: nobody trusts anything that was read before. For who replaces the registry."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+            if self._found() is not None:
+                os.unlink(self.path)
         self.close()
 
     def close(self) -> None:
@@ -122,7 +123,8 @@ class Slots:
         self._checked = time.monotonic()
         try:
             found = os.stat(self.path)
-            if self._words is None or self._file != (found.st_dev, found.st_ino):
+            # Of a file that somebody has cut short, the pages behind its end cannot be touched: not longer than needed.
+            if self._words is None or self._file != (found.st_dev, found.st_ino) or found.st_size != _BYTES:
                 self._map(os.O_RDWR if os.access(self.path, os.W_OK) else os.O_RDONLY)
         except OSError:
             self._words = None  # nothing is remembered then

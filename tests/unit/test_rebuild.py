@@ -284,14 +284,15 @@ def test_a_killed_rebuild_is_taken_up_again(filled, monkeypatch):
         def die(*args):
             raise KeyboardInterrupt
 
+        def die_later(path, target, move=aside._move):
+            move(path, target) if path == path_of(filled) else die()
+
         with monkeypatch.context() as patch:
             if step == "rename db":
-                patch.setattr(
-                    aside, "_COMPANIONS", property(die)
-                )  # not iterable: dies behind the first rename
+                patch.setattr(aside, "_move", die_later)
             else:
                 patch.setattr(aside, {"companions": "sweep", "finish": "finish"}[step], die)
-            with pytest.raises((KeyboardInterrupt, TypeError)):
+            with pytest.raises(KeyboardInterrupt):
                 len(Cache(filled.path))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -311,6 +312,78 @@ def test_a_log_without_its_registry_does_not_get_into_the_new_one(filled):
     assert filled.store.pool.read("PRAGMA integrity_check") == ("ok",)
     assert filled.search(label="from the log") == []
     assert len(filled.search()) == 12
+
+
+REGISTRY = ["registry.db", "registry.db-wal", "registry.db-shm", "registry.db-journal"]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["registry there", "registry gone"])
+@pytest.mark.parametrize("kind", ["folder", "full folder", "pipe"])
+@pytest.mark.parametrize("name", [*REGISTRY, "slots", "salvage", "../maintenance.lock"])
+def test_what_is_no_file_is_put_aside(filled, name, kind, whole):
+    """In the place of the registry, of its log and of what lies beside it: as damage, with one warning at most."""
+    if not whole:
+        delete(filled)
+    obstruct(os.path.join(os.path.dirname(path_of(filled)), name), kind)
+    with warnings.catch_warnings(record=True) as seen, Cache(filled.path) as cache:
+        warnings.simplefilter("always")
+        large, _, file = functions(cache)
+        assert large(1) == [*LARGE, 1]
+        assert file(1).read_text() == "file 1"
+        assert len(cache.search()) >= 12
+    assert CALLS == []
+    assert len(seen) <= 1
+    with Cache(filled.path) as cache:
+        large.refresh(1)
+        assert len(cache.search()) >= 13
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["registry there", "registry gone"])
+@pytest.mark.parametrize("name", ["registry", "owners", "items", "items/*"])
+def test_what_is_no_folder_is_put_aside(filled, name, whole):
+    """What was in it is computed again, and stored where it belongs."""
+    if not whole:
+        delete(filled)
+    for place in Path(filled.path).glob(name):
+        obstruct(place, "file")
+    with warnings.catch_warnings(record=True) as seen, Cache(filled.path) as cache:
+        warnings.simplefilter("always")
+        for function in functions(cache):
+            function(1), function.refresh(2)
+        assert len(cache.search()) >= 3
+    assert len(seen) <= 1
+    CALLS.clear()
+    with Cache(filled.path) as cache:
+        for function in functions(cache):
+            function(1), function(2)
+    assert CALLS == []
+
+
+def obstruct(path, kind):
+    """Put something else in the place of a file or folder."""
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    elif os.path.exists(path):
+        os.unlink(path)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "file":
+        Path(path).write_text("a file")
+    else:
+        os.mkdir(path)
+    if kind == "full folder":
+        Path(path, "a file").write_text("in the folder")
+
+
+def test_a_planted_folder_for_damaged_registries_is_not_followed(filled, tmp_path):
+    """A link in the place of the folder that a damaged registry is moved to."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    os.symlink(outside, os.path.join(os.path.dirname(path_of(filled)), "salvage"))
+    spoil(path_of(filled), "application")
+    with pytest.warns(StoreWarning, match="was damaged"):
+        assert len(filled.search()) >= 12
+    assert list(outside.iterdir()) == []
 
 
 def test_a_read_only_cache_rebuilds_nothing(filled):

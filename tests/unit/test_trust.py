@@ -349,6 +349,32 @@ def test_a_link_in_the_place_of_a_part_is_refused(tmp_path, part, options):
         Cache(path, **options)
 
 
+LOGS = ["registry/registry.db-wal", "registry/registry.db-shm", "registry/registry.db-journal"]
+
+
+@pytest.mark.parametrize("part", [*LOGS, "maintenance.lock"])
+def test_a_link_where_sqlite_or_a_lock_would_write_is_refused(tmp_path, part):
+    """Else the file that it leads to would be written to, or deleted."""
+    path = filled(tmp_path / "cache")
+    outside = tmp_path / "outside"
+    outside.write_text("somebody's file")
+    (path / part).unlink(missing_ok=True)
+    (path / part).symlink_to(outside)
+    with pytest.raises(UntrustedCacheError, match="is a link"):
+        Cache(path)
+    assert outside.read_text() == "somebody's file"
+
+
+@pytest.mark.parametrize("part", LOGS)
+def test_a_link_to_a_log_that_is_put_there_later_is_refused_too(tmp_path, part):
+    """Whenever a connection is opened."""
+    cache = Cache(filled(tmp_path / "cache"))
+    Path(cache.path, part).symlink_to(tmp_path / "outside")
+    with pytest.raises(UntrustedCacheError, match="is a link"):
+        len(cache)
+    assert not (tmp_path / "outside").exists()
+
+
 @pytest.mark.parametrize("part", ["registry", "registry/registry.db"])
 def test_a_link_that_is_put_there_later_is_refused_too(tmp_path, part):
     """Whenever a connection is opened."""

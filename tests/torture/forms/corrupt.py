@@ -1,7 +1,7 @@
 """Damaged bytes, records, registries and locks: right values, no exception, no hang, and hits again afterwards.
 
 What is damaged is drawn, what is done to it too: bits flipped, parts zeroed, noise, truncated, extended, swapped with
-another, replaced by a folder, a link or nothing. The cases run in children, so that a crash of an
+another, replaced by a folder, a pipe, a link or nothing. The cases run in children, so that a crash of an
 interpreter is seen; a part of them once more with every later call in a new process.
 """
 

@@ -15,7 +15,8 @@ import numpy as np
 import subject
 from oracle import right
 
-from cachedeco import Cache, CachedecoError, Status, cached
+from cachedeco import Cache, Status, cached
+from cachedeco.errors import UntrustedCacheError
 
 SECONDS = 30.0
 """After which one case counts as hanging."""
@@ -110,12 +111,14 @@ class Case:
     def file(self, kind, path, kinds):
         """Damage a file or folder."""
         whole = os.path.isdir(path)
-        choices = ("delete", "empty file", LINKED, "swap") if whole else (*BYTES, *WHOLE)
+        choices = ("delete", "pipe", "empty file", LINKED, "swap") if whole else (*BYTES, *WHOLE)
         how = self.dice.choice(choices)
         self.done.append(f"{kind} {os.path.relpath(path, self.folder)}: {how}")
         self.lost_registry = os.path.basename(path) == REGISTRY and how in {
             "delete",
             "empty file",
+            "folder",
+            "pipe",
             "zero",
             "noise",
         }
@@ -135,6 +138,8 @@ class Case:
         delete(path)
         if how == "folder":
             os.mkdir(path)
+        elif how == "pipe":
+            os.mkfifo(path)
         elif how == "empty file":
             open(path, "x").close()
         elif how == LINKED:
@@ -205,7 +210,7 @@ BYTES = {
     "extend": lambda data, dice: data + dice.randbytes(dice.choice([1, 100, 4096])),
     "empty": lambda data, dice: b"",
 }
-WHOLE = ("delete", "folder", "empty file", LINKED, "swap")
+WHOLE = ("delete", "folder", "pipe", "empty file", LINKED, "swap")
 
 ROWS = (
     "UPDATE items SET data = damage(data) WHERE id = :one",
@@ -255,7 +260,7 @@ def examine(case, notes):
 
     subject.note = lambda word, name, x, *_: notes.append((name, x))
     step = "a call"
-    may_be_refused = case.done[0].endswith(": " + LINKED)
+    linked = case.done[0].endswith(": " + LINKED)
     try:
         with Cache(case.folder) as cache:
             first = [each for each in ask(cache) if each != ("small", CLAIMED)]
@@ -263,11 +268,11 @@ def examine(case, notes):
             again = ask(cache)
             step = "search"
             removed = len(cache.search(status=Status.TRASH))
-    except CachedecoError as error:
-        return "refused", [] if may_be_refused else [f"{step} raised {error!r}"]
+    except UntrustedCacheError as error:
+        return "refused", [] if linked else [f"{step} raised {error!r}"]
     except Exception as error:  # noqa: BLE001 - any is a violation
         return "raised", [f"{step} raised {error!r}"]
-    if again and "folder" not in case.done[0].split()[0] and not may_be_refused:
+    if again and not (linked and case.done[0].startswith("folder items")):
         wrong.append(f"the second time computed again: {again}")
     if case.lost_registry and any(name not in {"small", "stream"} for name, _ in first):
         wrong.append(f"the registry was lost, and intact files were computed again: {first}")

@@ -178,3 +178,19 @@ def test_a_folder_that_is_gone_has_no_size(tmp_path):
     """It is not empty, it is missing."""
     with pytest.raises(FileNotFoundError):
         size_in(str(tmp_path / "gone"))
+
+
+def test_an_empty_folder_is_not_an_empty_file(tmp_path):
+    """Nor is one without any file in its folders."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    assert measure(str(tmp_path / "folder")) != measure(str(tmp_path / "file"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    """In the place of a file, or beside those in a folder."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(FileNotFoundError, match="no file"):
+            measure(str(path))
