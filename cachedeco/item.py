@@ -169,12 +169,9 @@ class CacheItem:
     @property
     def params(self) -> dict[str, Any]:
         """The parameters: scalars and short strings as they were, of others a short description."""
-        import json
-
-        described = json.loads(self._record.params or "{}")
         return {
             name: each["value"] if "value" in each else each.get("preview")
-            for name, each in described.items()
+            for name, each in self._record.described().items()
         }
 
     @property

@@ -35,7 +35,10 @@ def keep(store: Store, ids: Iterable[int]) -> None:
             continue
         row, attributes = found
         each = Manifest(**dict(zip(Manifest.FIELDS, (*row, attributes), strict=True)))
-        final = store.item_folder(each.key.hex(), each.version, each.token.hex())
+        try:
+            final = store.item_folder(each.key.hex(), each.version, each.token.hex())
+        except (AttributeError, ValueError):
+            continue  # a damaged record has no place
         try:
             if each.status == Status.READY and each.form is not None and each.filename is not None:
                 refuse_links(store.folder, os.path.dirname(final))

@@ -43,6 +43,19 @@ else:
 """Default of the parameter in which a function with ``output=`` gets its path; callers never pass one."""
 
 
+_TEXT, _NUMBER, _BYTES = (str, type(None)), (int, type(None)), (bytes, type(None))
+
+_KINDS: tuple[type | tuple[type, ...], ...] = (
+    int, bytes, str, int, int, bytes, bytes, _NUMBER, _TEXT, _TEXT, _NUMBER, _BYTES, _TEXT, int, _NUMBER, _NUMBER,
+    int, _TEXT, _BYTES, _TEXT, _TEXT, _TEXT, str, _TEXT, _TEXT, int, _BYTES,
+)  # fmt: skip
+"""Of the columns of the statement named ``record``, in its order."""
+
+_LENGTH = 16
+_MOMENTS = range(-62_135_596_800_000_000, 253_402_300_800_000_000)
+"""Microseconds that are a time of Python: the years 1 to 9999."""
+
+
 class Record:
     """One item as the registry knew it when it was read.
 
@@ -136,7 +149,13 @@ class Record:
     signature: bytes | None
 
     def __init__(self, row: tuple[Any, ...]) -> None:
-        """Take a row of the statement named ``record``."""
+        """Take a row of the statement named ``record``.
+
+        Raises:
+            ValueError: it makes no sense: somebody, or the disk, has damaged it.
+        """
+        if len(row) != len(_KINDS) or not all(map(isinstance, row, _KINDS)):
+            raise ValueError("a column has a value of another type")
         (
             self.id,
             key,
@@ -166,6 +185,10 @@ class Record:
             pinned,
             self.signature,
         ) = row
+        if len(key) != _LENGTH or len(token) != _LENGTH or self.version < 1:
+            raise ValueError("its key, token or version cannot be right")
+        if self.created not in _MOMENTS or (self.ended is not None and self.ended not in _MOMENTS):
+            raise ValueError("its times cannot be right")
         self.key = key.hex()
         self.pinned = bool(pinned)
         self.status = Status(status)
@@ -173,3 +196,18 @@ class Record:
         self.token = token.hex()
         self.digest = None if digest is None else digest.hex()
         self.code = None if code is None else code.hex()
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """What `params` says of each parameter; of those whose description is damaged nothing."""
+        return {name: each for name, each in parse_mapping(self.params).items() if isinstance(each, dict)}
+
+
+def parse_mapping(text: str | None) -> dict[str, Any]:
+    """What a JSON object holds; empty where there is none, or where the text is damaged."""
+    import json
+
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -7,6 +7,7 @@ import time
 from cachedeco import policy
 from cachedeco.item import CacheItem
 from cachedeco.keys.describe import describe
+from cachedeco.record import parse_mapping
 from cachedeco.registry.items import Filter
 from cachedeco.status import Status
 
@@ -159,9 +160,7 @@ def _of_unused(request: Request, item: CacheItem) -> Why:
 
 
 def _code_differences(store: Store, request: Request, record: Record) -> list[Difference]:
-    import json
-
-    before = json.loads(store.items.code_parts(bytes.fromhex(record.code or "")) or "{}")
+    before = parse_mapping(store.items.code_parts(bytes.fromhex(record.code or "")))
     now = request.plan.code.parts(request.params)
     names = [*now, *(name for name in before if name not in now)]
     return [
@@ -172,14 +171,12 @@ def _code_differences(store: Store, request: Request, record: Record) -> list[Di
 
 
 def _of_other_arguments(store: Store, request: Request) -> Why:
-    import json
-
     plan = request.plan
     candidates = store.items.search(Filter(function=plan.name), newest_first=True, limit=_LOOK_AT)
     now = describe(request.params, plan.selection.secrets)
     best: tuple[Record, list[Difference]] | None = None
     for record in candidates:
-        differences = _argument_differences(json.loads(record.params or "{}"), now)
+        differences = _argument_differences(record.described(), now)
         # Among equals the newest, which comes first; a READY one tells more than a failure.
         if differences and (best is None or _rank(record, differences) < _rank(*best)):
             best = (record, differences)

@@ -348,7 +348,7 @@ def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             refuse_links(store.folder, os.path.dirname(final))
             manifest.remove(final)
-    except (OSError, AttributeError, ValueError) as error:
+    except (OSError, TypeError, AttributeError, ValueError) as error:
         notices.warn_once(
             request.plan.name, cause, f"version {row[1]} is {cause} and could not be set aside: {error}"
         )

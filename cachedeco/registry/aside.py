@@ -24,7 +24,7 @@ from cachedeco.obstacles import clear_for_folder, is_no_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 TABLES = frozenset({"items", "owners", "uris", "codes", "attributes", "details"})
 """What tells a registry of ours whose header is damaged from another program's file."""
@@ -44,26 +44,30 @@ def says_damaged(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return False
-    # A table or a column that is not there: the schema is damaged, or newer; `is_damaged` tells.
-    missing = code == sqlite3.SQLITE_ERROR and str(error).startswith("no such ")
-    return code in _DAMAGED or code & 0xFF in _DAMAGED or missing
+    # A table, a column or an index is not there: the schema is damaged, or newer; `is_damaged` tells.
+    misfit = code == sqlite3.SQLITE_ERROR and str(error).startswith(("no such ", "table ", "ON CONFLICT "))
+    return code in _DAMAGED or code & 0xFF in _DAMAGED or misfit
 
 
-def is_damaged(con: sqlite3.Connection, columns: Iterable[str]) -> bool:
+def columns_of(con: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    """The columns of each table, as SQLite describes them."""
+    tables = [row[0] for row in con.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {table: con.execute("SELECT * FROM pragma_table_info(?)", (table,)).fetchall() for table in tables}
+
+
+def is_damaged(con: sqlite3.Connection, columns: Mapping[str, list[tuple[object, ...]]]) -> bool:
     """Read a whole registry and say whether something in it is wrong.
 
     Args:
         con: a connection to it.
-        columns: that its table of items has to have.
+        columns: that its tables have to have, as `columns_of` gives them.
 
     Raises:
         sqlite3.Error: it cannot be read, for another reason.
     """
     try:
-        tables = {row[0] for row in con.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables >= TABLES or not {row[1] for row in con.execute("PRAGMA table_info(items)")} >= set(
-            columns
-        ):
+        there = columns_of(con)
+        if not there.keys() >= TABLES or any(there.get(table) != each for table, each in columns.items()):
             return True
         found = con.execute("PRAGMA integrity_check(1)").fetchone()
         for table in TABLES:

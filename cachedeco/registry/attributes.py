@@ -10,7 +10,7 @@ from cachedeco.errors import OptionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from cachedeco.registry.claims import Attribute
@@ -48,8 +48,14 @@ def encode(attrs: Mapping[str, Any]) -> list[Attribute]:
     return rows
 
 
-def decode(rows: Iterable[tuple[str, str, str, Any]]) -> dict[str, Any]:
+def decode(
+    rows: Iterable[tuple[str, str, str, Any]], pass_over: Callable[[object, Exception], None] | None = None
+) -> dict[str, Any]:
     """Turn rows back into attributes; the inverse of `encode`.
+
+    Args:
+        rows: of the registry.
+        pass_over: gets the name of an attribute that makes no sense, and why; without it that is an error.
 
     Examples:
         >>> decode(encode({"batch": 2, "lab": {"city": "Bonn"}}))
@@ -57,8 +63,13 @@ def decode(rows: Iterable[tuple[str, str, str, Any]]) -> dict[str, Any]:
     """
     attrs: dict[str, Any] = {}
     for namespace, name, kind, stored in rows:
-        home = attrs.setdefault(namespace, {}) if namespace else attrs
-        home[name] = _decode(kind, stored)
+        try:
+            home = attrs.setdefault(namespace, {}) if namespace else attrs
+            home[name] = _decode(kind, stored)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            if pass_over is None:
+                raise
+            pass_over(name, error)
     return attrs
 
 

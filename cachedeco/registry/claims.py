@@ -170,7 +170,8 @@ class Outcome:
     error: str | None
 
     def __init__(self, row: tuple[int, str | None, int | None, str | None] | None) -> None:
-        self.status, self.cause, self.owner, self.error = row or (None, None, None, None)
+        self.status, self.cause, self.owner, error = row or (None, None, None, None)
+        self.error = error if isinstance(error, str) else None
 
 
 class Claims:
@@ -217,7 +218,9 @@ class Claims:
     def last_failure(self, key: bytes, scope: bytes) -> tuple[int | None, str | None] | None:
         """When the last try of a (key, scope) raised, and its traceback; None if it did not raise."""
         row = self._pool.read(QUERIES["last_end"], (key, scope))
-        return (row[1], row[2]) if row is not None and row[0] == Status.FAILED else None
+        if row is None or row[0] != Status.FAILED or type(row[1]) is not int:
+            return None
+        return row[1], row[2] if isinstance(row[2], str) else None
 
     def running(self, key: bytes, scope: bytes) -> Running | None:
         """The claim that is computing a (key, scope); claims of ours without a writer are failed first."""
@@ -363,7 +366,11 @@ class Claims:
     def reap_if_dead(self, owner_id: int) -> bool:
         """Move the claims of an owner to FAILED `abandoned` if it is dead; whether it was."""
         row = self._pool.read(QUERIES["owner"], (owner_id,))
-        return row is not None and owners.reap_if_dead(self._pool, owners.OwnerRow(row))
+        if row is None:
+            # An owner's row is there before its first claim: this claim's is damaged, or that of its owner.
+            owners.end(self._pool, owner_id)
+            return True
+        return owners.reap_if_dead(self._pool, owners.OwnerRow(row))
 
     def trash(self, id_: int, cause: str) -> bool:
         """Take an item out of the sight of look-ups; whether it was not so already."""

@@ -213,7 +213,7 @@ class Database:
         try:
             migrate(con, steps)
         except aside.ERRORS as error:
-            if aside.says_damaged(error) and aside.is_damaged(con, ()):
+            if aside.says_damaged(error) and aside.is_damaged(con, {}):
                 raise self._damaged(error) from error
             raise RegistryUnavailableError(
                 f"cannot bring the registry {self.path} from schema {version} to {1 + len(steps)}: {error}",
@@ -293,7 +293,7 @@ class Database:
             self._check(con)
             with contextlib.closing(sqlite3.connect(":memory:")) as sample:
                 sample.executescript(statements.read("schema.sql") + "".join(migrations()))
-                columns = [row[1] for row in sample.execute("PRAGMA table_info(items)")]
+                columns = aside.columns_of(sample)
             return aside.is_damaged(con, columns)
         except RegistryDamagedError:
             return True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import warnings
 
+from cachedeco.errors import StoreWarning
 from cachedeco.record import MISSING, Record
 from cachedeco.registry.attributes import decode
 from cachedeco.registry.statements import QUERIES
@@ -127,6 +129,7 @@ class Items:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._said = False
 
     def __len__(self) -> int:
         """Number of all records, whatever their status."""
@@ -142,7 +145,13 @@ class Items:
         """
         order = "DESC" if newest_first else "ASC"
         sql = f"{QUERIES['record']} WHERE {wanted.sql()} ORDER BY i.id {order} LIMIT ?"
-        return [Record(row) for row in self._pool.read_all(sql, (*wanted.parameters, limit))]
+        found = []
+        for row in self._pool.read_all(sql, (*wanted.parameters, limit)):
+            try:
+                found.append(Record(row))
+            except ValueError as error:
+                self._pass_over(f"record {row[0]}", error)
+        return found
 
     def get(self, id_: int) -> Record | None:
         """The record with that number, whatever its status."""
@@ -240,12 +249,15 @@ class Items:
 
     def attributes(self, id_: int) -> dict[str, Any]:
         """The attributes of a record."""
-        return decode(self._pool.read_all(QUERIES["attributes"], (id_,)))
+        return decode(
+            self._pool.read_all(QUERIES["attributes"], (id_,)),
+            lambda name, error: self._pass_over(f"the attribute {name!r} of record {id_}", error),
+        )
 
     def inline(self, id_: int) -> bytes | None:
         """The value that is kept in the registry itself; None when there is none."""
         row = self._pool.read(QUERIES["inline"], (id_,))
-        return None if row is None else row[0]
+        return row[0] if row is not None and isinstance(row[0], bytes) else None
 
     def seal(self, id_: int) -> tuple[bytes | None, bytes | None]:
         """Digest of the code that made an item, and the signature of its bytes; None where there is none."""
@@ -255,7 +267,7 @@ class Items:
     def code_parts(self, code: bytes) -> str | None:
         """The texts behind a digest of code, as JSON; None when they are not known."""
         row = self._pool.read(QUERIES["code_parts"], (code,))
-        return None if row is None else row[0]
+        return None if row is None or not isinstance(row[0], str) else row[0]
 
     def failed(self) -> list[Record]:
         """The failures that no later version has made up for, the oldest first."""
@@ -269,7 +281,21 @@ class Items:
 
     def trash_key(self, key: bytes) -> list[tuple[int, bytes]]:
         """Take all versions of a key out of sight, but for a running claim; version and token of each."""
-        return self._pool.write(lambda con: con.execute(QUERIES["trash_key"], (key,)).fetchall())
+        gone = self._pool.write(lambda con: con.execute(QUERIES["trash_key"], (key,)).fetchall())
+        # A damaged record has no place, so nothing of it is to be deleted there.
+        return [(version, token) for version, token in gone if type(version) is int and type(token) is bytes]
+
+    def _pass_over(self, what: str, error: Exception) -> None:
+        """Say once that something damaged is left out; the registry is damaged where SQLite itself cannot know."""
+        if self._said:
+            return
+        self._said = True
+        warnings.warn(
+            f"{what} in the registry {self._pool.database.path} is damaged and is passed over, as others may be "
+            f"({error}); Cache.rebuild() puts in order what can be",
+            StoreWarning,
+            stacklevel=4,
+        )
 
     def manifest(self, id_: int) -> tuple[tuple[Any, ...], list[Attribute]] | None:
         """What a manifest says of a record, in the order of its fields, and its attributes; None when it is gone."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SWEEP = 4
 """How many other owners a new owner looks at, to end those that died without anybody waiting for them."""
 
+_NAME_LENGTH, _HEX_DIGITS = 32, frozenset("0123456789abcdef")
+
 live_tokens: set[bytes] = set()
 """Tokens of the claims that this process is computing. A claim of ours with another token has no writer."""
 
@@ -97,6 +99,8 @@ class OwnerRow:
             self.host,
             self.since,
         ) = row
+        if not _is_name(self.name):
+            self.name = ""  # damaged; a path made of it could lead anywhere
 
 
 def own(pool: Pool) -> Owner:
@@ -137,7 +141,7 @@ def reap_if_dead(pool: Pool, row: OwnerRow) -> bool:
     path = _lock_path(pool.database.folder, row.name)
     with _held_if_free(path) as free:
         if free or (free is None and _process_is_gone(row)):
-            _end(pool, row.id)
+            end(pool, row.id)
             # Rows first, then the file, while it is locked: nobody can take the path for a living owner.
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -213,6 +217,10 @@ def _identity() -> tuple[str, str, str, int, int]:
     return os.uname().nodename if hasattr(os, "uname") else "", _boot_id(), _namespace(), pid, _started(pid)
 
 
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and len(name) == _NAME_LENGTH and set(name) <= _HEX_DIGITS
+
+
 def _lock_path(folder: str, name: str) -> str:
     return os.path.join(folder, "owners", name + ".lock")
 
@@ -233,9 +241,9 @@ def _held_if_free(path: str) -> Iterator[bool | None]:
         yield None
         return
     except OSError as error:
-        # A link or a folder is nobody's lock, whoever put it there. Else it is there, or nobody can tell: in doubt
-        # its owner lives.
-        yield None if error.errno in {errno.ELOOP, errno.EISDIR} else False
+        # A link, a folder or a socket is nobody's lock, whoever put it there; nor is anything below what is no folder.
+        # Else it is there, or nobody can tell: in doubt its owner lives.
+        yield None if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO} else False
         return
     try:
         try:
@@ -251,16 +259,20 @@ def _process_is_gone(row: OwnerRow) -> bool:
     """Judge an owner without a lock file, by its process. In doubt it lives."""
     try:
         now = _boot_id()
-        if not row.boot_id or not now:
+        if row.boot_id == "" or not now:
             return False
         if row.boot_id != now:
             return True  # the folder is local, and the machine has started anew since
+        if type(row.pid) is not int:
+            return True  # a number that is none is nobody's
         return row.pid_namespace == _namespace() and _started(row.pid) != row.pid_started
     except OSError:
         return False  # nobody can tell, as when this process has too many files open
 
 
-def _end(pool: Pool, owner_id: int) -> None:
+def end(pool: Pool, owner_id: int) -> None:
+    """Move the claims of an owner that is dead, or that the registry does not know, to FAILED `abandoned`."""
+
     def work(con: sqlite3.Connection) -> None:
         con.execute(QUERIES["reap"], (owner_id,))
         con.execute(QUERIES["end_owner"], (time.time_ns() // 1000, owner_id))

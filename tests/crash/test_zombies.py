@@ -52,7 +52,7 @@ def test_the_late_commit_of_a_stopped_process_that_was_given_up(stage, kind):
         os.unlink(stage.folder / "owners" / name)
         ((number,),) = pool.read_all("SELECT id FROM owners")
         assert not cache.store.claims.reap_if_dead(number)
-        owner._end(pool, number)
+        owner.end(pool, number)
         second = stage.start(STORIES[kind])
         second.hear("computes")
         second.tell()

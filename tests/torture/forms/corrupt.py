@@ -14,7 +14,7 @@ from collections import Counter
 
 from tests.torture.children import World
 
-AT_ONCE = 200
+AT_ONCE = 80
 """Cases of one child."""
 
 FILL = """
@@ -46,7 +46,7 @@ ask(small, 7)
 def torture(run):
     """Cases in children, then a sample in which all that follows is a new process's."""
     templates = _templates(run)
-    cases, fresh = run.size(short=500, long=20_000), run.size(short=4, long=250)
+    cases, fresh = run.size(short=320, long=20_000), run.size(short=4, long=250)
     outcomes = Counter()
     batches = [(begin, min(begin + AT_ONCE, cases)) for begin in range(0, cases, AT_ONCE)]
     for found in run.each(lambda limits: _batch(run, templates, *limits), batches):

@@ -50,7 +50,7 @@ MUTANTS = (
     Mutant(
         "claims without a writer are left alone",
         "registry/owner.py",
-        "            _end(pool, row.id)\n",
+        "            end(pool, row.id)\n",
         "            pass\n",
         "takeover",
         "kill",

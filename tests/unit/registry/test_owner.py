@@ -172,7 +172,15 @@ def test_a_killed_process_whose_lock_file_was_deleted_is_dead(pool, other):
     assert Claims(pool).reap_if_dead(only_claim(pool).owner) is True
 
 
-@pytest.mark.parametrize("put", [os.mkdir, lambda path: os.symlink(os.devnull, path)], ids=["folder", "link"])
+def no_folder(path):
+    os.rmdir(os.path.dirname(path))
+    open(os.path.dirname(path), "x").close()
+
+
+OBSTACLES = {"folder": os.mkdir, "link": lambda path: os.symlink(os.devnull, path), "file above": no_folder}
+
+
+@pytest.mark.parametrize("put", OBSTACLES.values(), ids=OBSTACLES)
 def test_what_is_no_lock_file_says_nothing_of_its_owner(pool, other, put):
     """Whoever put a folder or a link there: a dead owner's claims are not waited for, a living one's are."""
     owners_folder = os.path.join(pool.database.folder, "owners")
@@ -192,6 +200,8 @@ def test_what_is_no_lock_file_says_nothing_of_its_owner(pool, other, put):
         ("boot_id", "another boot", True),
         ("boot_id", "", False),
         ("pid_namespace", "another container", False),
+        ("pid", "no number", True),
+        ("boot_id", b"", True),
     ],
 )
 def test_without_a_lock_file_the_process_is_judged(pool, other, column, value, dead):
@@ -199,6 +209,27 @@ def test_without_a_lock_file_the_process_is_judged(pool, other, column, value, d
     shutil.rmtree(os.path.join(pool.database.folder, "owners"))
     pool.write(lambda con: con.execute(f"UPDATE owners SET {column} = ?", (value,)))
     assert Claims(pool).reap_if_dead(only_claim(pool).owner) is dead
+
+
+@pytest.mark.parametrize("name", ["../../outside", b"x", "", "X" * 32])
+def test_a_damaged_name_leads_nowhere(pool, other, tmp_path, name):
+    """Its lock file would be deleted; the claim is judged by the process, as without a lock file."""
+    (tmp_path / "outside.lock").write_text("somebody's")
+    pool.write(lambda con: con.execute("UPDATE owners SET name = ?", (name,)))
+    assert Claims(pool).reap_if_dead(only_claim(pool).owner) is False
+    other.kill()
+    other.wait()
+    assert Claims(pool).reap_if_dead(only_claim(pool).owner) is True
+    assert (tmp_path / "outside.lock").exists()
+
+
+@pytest.mark.parametrize("owner", [99, "text", -1])
+def test_a_claim_of_an_owner_that_nobody_knows_is_ended(pool, other, owner):
+    """Its record is damaged, or that of its owner: whoever waited for it would wait for ever."""
+    pool.write(lambda con: con.execute("UPDATE items SET owner = ?", (owner,)))
+    mine = Claims(pool)
+    assert mine.reap_if_dead(mine.running(KEY, SCOPE).owner) is True
+    assert mine.running(KEY, SCOPE) is None
 
 
 def test_a_new_owner_ends_some_that_died(pool, other):
