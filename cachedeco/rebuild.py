@@ -14,6 +14,7 @@ from cachedeco.errors import RegistryUnavailableError, StoreWarning
 from cachedeco.registry.aside import salvage_folder
 from cachedeco.registry.owner import live_tokens
 from cachedeco.status import Status
+from cachedeco.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ class Rebuilding:
     Args:
         folder: the cache folder.
         allowed: False for a cache that must not write: it does without a registry instead.
+        trust: whose manifests are believed; by default its owner's only.
     """
 
-    def __init__(self, folder: str, *, allowed: bool = True) -> None:
+    def __init__(self, folder: str, *, allowed: bool = True, trust: Trust | None = None) -> None:
         self._folder = folder
         self._allowed = allowed
+        self._trust = trust or Trust()
 
     def needed(self, database: Database) -> bool:
         """Whether there is anything that a new registry has to know.
@@ -75,7 +78,7 @@ class Rebuilding:
         described: dict[tuple[bytes, int], Manifest] = {}
         for path in manifests(self._folder):
             _note_version(found, os.path.basename(path).removesuffix(EXT))
-            each = _whole(path)
+            each = self._whole(path)
             if each is not None:
                 described[each.key, each.version] = each
         refill = salvage.Refill(con)
@@ -95,6 +98,22 @@ class Rebuilding:
         # What this process is about to commit is no find: somebody removed the folder while it computed.
         return refill.count - sum(each.token in live_tokens for each in described.values())
 
+    def _whole(self, path: str) -> Manifest | None:
+        """A manifest that is believed, whose bytes are there in the size that it says."""
+        from cachedeco.files import manifest
+        from cachedeco.files.check import look
+
+        try:
+            self._trust.look(self._folder, path)
+            found = manifest.read(path)
+            place = path.removesuffix(manifest.EXT)
+            if found.form != "files":
+                place = os.path.join(place, found.filename)
+            size, _ = look(place, self._trust.look(self._folder, place))
+        except (OSError, ValueError):
+            return None
+        return found if size == found.size else None
+
     def tell(self, count: int, aside: str | None) -> None:
         """Warn the user of the process that has rebuilt a registry; nobody else does."""
         what = "was lost" if aside is None else f"was damaged and now lies in {aside}"
@@ -103,20 +122,6 @@ class Rebuilding:
             StoreWarning,
             stacklevel=2,
         )
-
-
-def _whole(path: str) -> Manifest | None:
-    """A manifest whose bytes are there, in the size that it says."""
-    from cachedeco.files import manifest
-    from cachedeco.files.check import look
-
-    try:
-        found = manifest.read(path)
-        place = path.removesuffix(manifest.EXT)
-        size, _ = look(place if found.form == "files" else os.path.join(place, found.filename))
-    except (OSError, ValueError):
-        return None
-    return found if size == found.size else None
 
 
 def _columns(found: Manifest) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from cachedeco.trust import Trust
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachedeco.guard import Guard
+    from cachedeco.keys.content import Memory as FileMemory
 
 
 class Store:
@@ -69,7 +70,8 @@ class Store:
         compress: str = "none",
         mmap: bool = True,
     ) -> None:
-        self.trust = Trust(shared, signed=guard is not None and guard.signer is not None)
+        signed = guard is not None and guard.signer is not None
+        self.trust = Trust(shared, signed=signed)
         prepare(folder, self.trust)
         self.durability = durability
         self.checked: dict[bytes, bytes] = {}
@@ -80,11 +82,16 @@ class Store:
         self.compress = compress
         self.mmap = mmap
         self.folder = folder
-        rebuilding = Rebuilding(folder, allowed=mode != "read-only")
+        rebuilding = Rebuilding(folder, allowed=mode != "read-only", trust=self.trust)
         self.pool = Pool(Database(folder, rebuilding, self.trust))
         self.claims = Claims(self.pool)
         self.items = Items(self.pool)
-        self.file_digests = FileDigests(self.pool)
+        self.file_digests: FileMemory = FileDigests(self.pool)
+        if signed:
+            from cachedeco.keys.content import MEMORY
+
+            # Those in the registry are not: who changes them could have one file's result taken for another's.
+            self.file_digests = MEMORY
         self.memory = Memory(self.pool.slots, memory)
 
     def item_folder(self, key: str, version: int, token: str) -> str:

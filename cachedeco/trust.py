@@ -130,7 +130,7 @@ class Trust:
 
         Raises:
             LinkError: a link stands there or on the way.
-            UntrustedCacheError: it is another user's.
+            UntrustedCacheError: it is another user's, or lies in a folder that is or that others may write to.
             FileNotFoundError: it is not there.
         """
         if self.users is None:
@@ -155,6 +155,7 @@ class Trust:
 
         Raises:
             LinkError: a link stands on the way.
+            UntrustedCacheError: a folder on the way is another user's, or others may write to it.
             OSError: it cannot be made.
         """
         above = os.path.dirname(path)
@@ -205,7 +206,8 @@ class Trust:
         if self.users is None:
             refuse_links(top, folder)
         elif folder not in self._passed:
-            refuse_links(top, folder)
+            for step in _steps(top, folder):
+                self._judge(top, step, _no_link(step))
             if len(self._passed) >= _REMEMBERED:
                 self._passed.clear()
             self._passed.add(folder)
@@ -223,9 +225,10 @@ class Trust:
                 self.admit_folder(path)
 
     def _check_one(self, folder: str, path: str) -> None:
-        if not self._looks:
-            return
-        found = os.lstat(path)
+        if self._looks:
+            self._judge(folder, path, os.lstat(path))
+
+    def _judge(self, folder: str, path: str, found: os.stat_result) -> None:
         if self.users is not None and found.st_uid not in self.users:
             raise _refusal(folder, f"{path} belongs to {_user(found.st_uid)}", found)
         if found.st_mode & (_OTHERS if self.shared else _NOT_OURS):
@@ -244,10 +247,15 @@ def refuse_links(top: str, path: str) -> os.stat_result:
     """
     found = None
     for step in _steps(top, path):
-        found = os.lstat(step)
-        if stat.S_ISLNK(found.st_mode):
-            raise _link(step)
+        found = _no_link(step)
     return os.lstat(path) if found is None else found
+
+
+def _no_link(path: str) -> os.stat_result:
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        raise _link(path)
+    return found
 
 
 def _link(path: str) -> LinkError:

@@ -33,7 +33,7 @@ class FileDigests:
             row = self._pool.read(QUERIES["file_digest"], _stored(signature))
         except RegistryUnavailableError:
             return None
-        return None if row is None else row[0]
+        return row[0] if row is not None and isinstance(row[0], bytes) else None
 
     def put(self, signature: Signature, digest: bytes, /) -> None:
         """Remember the digest of a file in the place of its earlier ones."""

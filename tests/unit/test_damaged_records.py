@@ -15,7 +15,7 @@ COLUMNS = (
     "key version status scope token form serializer compression size digest signature mac filename created ended "
     "duration attempts pinned former cause code ext label uri function data params owner"
 ).split()
-VALUES = (None, "5", "../../out\0side", b"\x00\xff", -1, 1 << 62, float("inf"))
+VALUES = (b"\x00\xff", "../a\0b", 1 << 62)
 SAID = "version_id uri label ext filename function cause error code size created committed seconds status params attrs"
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from xxhash import xxh3_128_digest
 from cachedeco import OUTPUT, Cache, OptionError, Status, cached, contents
 from cachedeco.errors import RetryError, StoreWarning, UntrustedCacheError
 from cachedeco.files.staging import measure
+from cachedeco.keys.markers import ContentKey
 
 KEY = b"the key of these tests"
 ran: list[str] = []
@@ -554,3 +556,17 @@ def test_a_copy_of_a_signed_cache_is_signed(signed, tmp_path):
     (tmp_path / "copy").chmod(0o700)
     with Cache(tmp_path / "copy", signing_key=KEY) as copy:
         assert copy.search()[0].load() == [1] * 9000
+
+
+def test_remembered_digests_of_files_are_not_believed(signed, tmp_path):
+    """Nobody has signed them: the result of one file would be that of another."""
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        path.write_text(path.name)
+
+    @cached(cache=signed, code_version="1")
+    def read(path: Annotated[Path, ContentKey]):
+        return path.read_text()
+
+    assert [read(path) for path in paths] == ["a", "b"]
+    assert signed.store.pool.read("SELECT count(*) FROM file_digests") == (0,)

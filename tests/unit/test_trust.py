@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -166,6 +167,31 @@ def test_a_value_of_another_user_is_not_loaded(tmp_path):
         with pytest.warns(StoreWarning, match="belongs to"):
             assert function(1) == large(1)
         assert len(function.items(1)) == 2
+
+
+@pytest.mark.parametrize("level", ["items/*", "items/*/*"])
+def test_a_value_in_a_folder_that_others_may_write_to_is_not_loaded(tmp_path, level):
+    """They could have put another item of ours in its place; the call computes, and says so once."""
+    path = filled(tmp_path / "cache")
+    for folder in path.glob(level):
+        if folder.is_dir():
+            folder.chmod(0o777)
+    with Cache(path) as cache:
+        function = cached(cache=cache)(large)
+        with pytest.warns(StoreWarning, match="written to by other users"):
+            assert function(1) == large(1)
+        assert function.item(1) is None or level == "items/*/*", "stored anew in a folder of its own"
+
+
+@needs_root
+def test_a_manifest_of_another_user_is_not_believed(tmp_path):
+    """It would bring an item into a rebuilt registry."""
+    path = filled(tmp_path / "cache")
+    for manifest in path.glob("items/*/*.json"):
+        os.chown(manifest, STRANGER, 0)
+    shutil.rmtree(path / "registry")
+    with Cache(path) as cache:
+        assert cache.search() == []
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes"])
