@@ -17,7 +17,7 @@ from cachedeco.obstacles import clear_for_file
 from cachedeco.registry import aside, statements
 from cachedeco.registry.connection import Connection
 from cachedeco.registry.filesystem import refuse_network
-from cachedeco.registry.imports import importing_filelock
+from cachedeco.registry.imports import import_filelock
 from cachedeco.registry.migrating import migrate, migrations
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import BUSY_SECONDS
@@ -26,6 +26,7 @@ from cachedeco.trust import REGISTRY_FILES, Trust
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import Protocol
 
     class Rebuilding(Protocol):
@@ -66,6 +67,9 @@ class Database:
         rebuilding: fills a new registry in the place of one that is lost or damaged; None to begin with an empty
             one, and to leave a damaged one where it is.
         trust: whose the folder may be; by default its owner's only.
+
+    Attributes:
+        outside: a context in which the calling thread keeps nobody from forking: for waits for other processes.
     """
 
     def __init__(self, folder: str, rebuilding: Rebuilding | None = None, trust: Trust | None = None) -> None:
@@ -77,6 +81,7 @@ class Database:
         quoted = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         self._address = f"file:{quoted}"
         self._is_local = False
+        self.outside: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
     def connect(self) -> Connection:
         """Open a connection; make the registry first where there is none.
@@ -269,7 +274,7 @@ class Database:
 
     def _replace(self, wanted: Callable[[], bool], *, tell: bool = True) -> bool:
         try:
-            with maintenance(self.folder):
+            with maintenance(self.folder, outside=self.outside):
                 if os.path.exists(self.path):
                     if not wanted():
                         return False
@@ -317,7 +322,7 @@ class Database:
             )
         try:
             self.trust.make_folder(self.folder, os.path.dirname(self.path), exist_ok=True)
-            with maintenance(self.folder, self.trust.file_mode):
+            with maintenance(self.folder, self.trust.file_mode, self.outside):
                 if not os.path.exists(self.path):
                     self._write_new()
         except RegistryError:
@@ -369,12 +374,22 @@ class Database:
 
 
 @contextlib.contextmanager
-def maintenance(folder: str, mode: int = 0o600) -> Iterator[None]:
-    """Hold the lock of a cache folder for what only one process may do at a time."""
-    with importing_filelock:
-        from filelock import FileLock
+def maintenance(
+    folder: str,
+    mode: int = 0o600,
+    outside: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+) -> Iterator[None]:
+    """Hold the lock of a cache folder for what only one process may do at a time.
 
+    Args:
+        folder: the cache folder.
+        mode: of the lock file.
+        outside: around the wait for it, see `Database.outside`.
+    """
     path = os.path.join(folder, "maintenance.lock")
     clear_for_file(path)
-    with FileLock(path, mode=mode, thread_local=False, fallback_to_soft=False):
+    with contextlib.ExitStack() as held:
+        with outside():
+            lock = import_filelock().FileLock(path, mode=mode, thread_local=False, fallback_to_soft=False)
+            held.enter_context(lock)
         yield

@@ -16,7 +16,7 @@ import threading
 import time
 
 from cachedeco.errors import RegistryUnavailableError
-from cachedeco.registry.imports import importing_filelock
+from cachedeco.registry.imports import import_filelock
 from cachedeco.registry.statements import QUERIES
 
 TYPE_CHECKING = False
@@ -184,16 +184,14 @@ def resign(pool: Pool) -> None:
 
 
 def _make(pool: Pool) -> Owner:
-    with importing_filelock:
-        from filelock import FileLock
-
+    file_lock = import_filelock().FileLock
     folder, trust = pool.database.folder, pool.database.trust
     name = os.urandom(16).hex()
     path = _lock_path(folder, name)
     try:
         identity = _identity()
         trust.make_folder(folder, os.path.dirname(path), exist_ok=True)
-        lock = FileLock(path, mode=trust.file_mode, thread_local=False, fallback_to_soft=False)
+        lock = file_lock(path, mode=trust.file_mode, thread_local=False, fallback_to_soft=False)
         lock.acquire(blocking=False)
     except OSError as error:
         raise RegistryUnavailableError(f"cannot make the lock file {path}: {error}", path=path) from error
@@ -232,9 +230,7 @@ def _held_if_free(path: str) -> Iterator[bool | None]:
     Opened without creating: a lock file that somebody deleted would otherwise look free while its owner
     lives.
     """
-    with importing_filelock:
-        from filelock import lock_descriptor
-
+    lock_descriptor = import_filelock().lock_descriptor
     try:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:

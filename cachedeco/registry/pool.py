@@ -13,13 +13,13 @@ import sqlite3
 import threading
 import time
 import weakref
-from _thread import get_ident
 
 from cachedeco.errors import OptionError, RegistryDamagedError, RegistryError, RegistryUnavailableError
+from cachedeco.registry import imports
 from cachedeco.registry.aside import ERRORS, says_damaged
 from cachedeco.registry.checkpoint import checkpoint, log_is_long
 from cachedeco.registry.connection import patiently
-from cachedeco.registry.imports import finish_imports, importing_filelock
+from cachedeco.registry.gate import Gate
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS, LOOK_SECONDS
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 # Held around a fork: a second thread that forks would replace the gates at which others wait.
 _forking = threading.Lock()
-_FORK_WAIT = 10.0
 
 
 class Pool:
@@ -52,11 +51,11 @@ class Pool:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._gate = Gate()
+        database.outside = self._gate.outside
         self.slots = Slots(os.path.dirname(database.path), database.trust.file_mode)
         self._idle: list[Connection] = []
         self._writing = threading.Lock()
-        self._busy: set[int] = set()  # threads inside read() or write()
-        self._gate: threading.Event | None = None  # set up while a fork is under way
         self._pid = os.getpid()
         self._commits = 0
         self._settled: tuple[int, int] | None = None
@@ -186,8 +185,13 @@ class Pool:
         if not isinstance(trouble, RegistryDamagedError):
             raise trouble
         self.close()
+        self._gate.enter()
+        try:
+            mended = self.database.mend()
+        finally:
+            self._gate.leave()
         # Another thread or process may have been faster, before or after we took a look.
-        if not self.database.mend() and self.database.file() == trouble.file:
+        if not mended and self.database.file() == trouble.file:
             raise trouble
 
     def _settle(self, con: Connection) -> None:
@@ -209,15 +213,7 @@ class Pool:
             self._give(con)
 
     def _take(self) -> Connection:
-        me = get_ident()
-        while True:
-            # Entered before the gate is read: a fork closes the gate before it looks who is inside.
-            self._busy.add(me)
-            gate = self._gate
-            if gate is None:
-                break
-            self._busy.discard(me)
-            gate.wait()
+        self._gate.enter()
         try:
             if self._pid != os.getpid():
                 raise RegistryUnavailableError(
@@ -237,7 +233,7 @@ class Pool:
                     return con
                 con.close()  # somebody removed the folder, or set the registry aside
         except BaseException:
-            self._busy.discard(me)
+            self._gate.leave()
             raise
 
     def _connect(self) -> Connection:
@@ -254,13 +250,13 @@ class Pool:
             else:
                 con.close()
         finally:
-            self._busy.discard(get_ident())
+            self._gate.leave()
 
     def _drop(self, con: Connection) -> None:
         try:
             con.close()
         finally:
-            self._busy.discard(get_ident())
+            self._gate.leave()
 
     def _checkpoint(self) -> None:
         self._commits = 0
@@ -279,24 +275,15 @@ class Pool:
             self._commits = CHECKPOINT_COMMITS - CHECKPOINT_COMMITS // 10
 
     def _before_fork(self) -> None:
-        self._gate = threading.Event()
-        me = get_ident()
-        # Statements last microseconds. Not for ever, all the same: a thread may have been interrupted
-        # between its last statement and leaving, and only it can take its name off the list.
-        deadline = time.monotonic() + _FORK_WAIT
-        while self._busy - {me} and time.monotonic() < deadline:
-            time.sleep(0.0002)
+        self._gate.close()
         _close(self._idle)
 
     def _after_fork_in_parent(self) -> None:
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            gate.set()
+        self._gate.open()
 
     def _after_fork_in_child(self) -> None:
         self._writing = threading.Lock()
-        self._busy = set()
-        self._gate = None
+        self._gate.forget()
         self._pid = os.getpid()
         self._commits = 0
 
@@ -315,24 +302,23 @@ def _close(idle: list[Connection]) -> None:
 
 def _before_fork() -> None:
     _forking.acquire()
-    importing_filelock.acquire()
-    if _pools:
-        finish_imports()
+    # Pools first: who is inside one may still have to import something.
     for pool in list(_pools):
         pool._before_fork()
+    imports.before_fork(finish=bool(_pools))
 
 
 def _after_fork_in_parent() -> None:
+    imports.after_fork_in_parent()
     for pool in list(_pools):
         pool._after_fork_in_parent()
-    importing_filelock.release()
     _forking.release()
 
 
 def _after_fork_in_child() -> None:
     global _forking  # noqa: PLW0603 - the parent's thread lets go of its own
     _forking = threading.Lock()
-    importing_filelock.release()
+    imports.after_fork_in_child()
     for pool in list(_pools):
         pool._after_fork_in_child()
 

@@ -38,7 +38,7 @@ HIT = {
     "code_names code_origin code_tree code_values code_watch fingerprint key plain sentinels shortcut signature "
     "source uri",
     # A registry may be damaged, old, long of log or on a network: all four are asked before the first look-up.
-    "registry": "aside attributes checkpoint claims connection database digests filesystem imports items memory "
+    "registry": "aside attributes checkpoint claims connection database digests filesystem gate imports items memory "
     "migrating owner pool slots statements",
     "values": "contract pickle reading reducers table",
 }

@@ -175,7 +175,7 @@ def test_at_every_place_of_a_call(cache, function):
     assert all(flight.over for flight in flights._flights.values())
     flights._flights.clear()
     assert owner.live_tokens == set()
-    assert cache.store.pool._busy == set()
+    assert cache.store.pool._gate._inside == set()
 
 
 def refresh(cache, function):
@@ -239,5 +239,5 @@ def test_at_every_place_of_other_roads(cache, function, make):
     function(1)
     assert cache.search(status=Status.WRITE) == []
     assert owner.live_tokens == set()
-    assert cache.store.pool._busy == set()
+    assert cache.store.pool._gate._inside == set()
     flights._flights.clear()
