@@ -21,7 +21,7 @@ from cachedeco.calls.miss import wait, wait_here
 from cachedeco.errors import RegistryError
 from cachedeco.registry import by_hand
 from cachedeco.registry.by_hand import SCOPE
-from cachedeco.registry.claims import Bytes, Claim, new_token
+from cachedeco.registry.claims import Bytes, Claim
 from cachedeco.registry.owner import live_tokens
 
 TYPE_CHECKING = False
@@ -38,13 +38,16 @@ if TYPE_CHECKING:
 _held: dict[bytes, Flight] = {}
 
 
-def best_or_claim(store: Store, wanted: Handmade, look: Callable[[], Found | None]) -> Found | Claim:
+def best_or_claim(
+    store: Store, wanted: Handmade, look: Callable[[], Found | None], token: bytes
+) -> Found | Claim:
     """What `look` finds, by now or when who is writing it has finished; else a claim.
 
     Args:
         store: the cache folder.
         wanted: what is claimed.
         look: finds the item to use, or None.
+        token: of the claim. The caller has it before there is one, to `abandon` it when Ctrl-C strikes on the way.
 
     Raises:
         WaitCycleError: who holds that claim waits, directly or through others, for this thread.
@@ -53,7 +56,7 @@ def best_or_claim(store: Store, wanted: Handmade, look: Callable[[], Found | Non
         found = look()
         if found is not None:
             return found
-        mine, token = Flight(store.folder, wanted.key, SCOPE, wanted.uri), new_token()
+        mine = Flight(store.folder, wanted.key, SCOPE, wanted.uri)
         try:
             flight = mine.board()
             if flight is not mine:
@@ -87,14 +90,21 @@ def is_ours(record: Record) -> bool:
 
 
 def commit(  # noqa: PLR0917 - as they were measured
-    store: Store, record: Record, size: int, digest: bytes, signature: bytes, mac: bytes | None
+    store: Store,
+    record: Record,
+    size: int,
+    digest: bytes,
+    signature: bytes,
+    mac: bytes | None,
+    *,
+    durable: bool = False,
 ) -> bool:
-    """Mark a claim READY; False when it is no longer ours."""
+    """Mark a claim READY, with `durable` so that a power cut does not take it back; False when it is no longer ours."""
     stored = Bytes(
         form="file", size=size, digest=digest, signature=signature, filename=record.filename, mac=mac
     )
     done = is_ours(record) and store.claims.commit(
-        _claim_of(record), stored, [], duration=_since(record.created), attempts=0
+        _claim_of(record), stored, [], duration=_since(record.created), attempts=0, durable=durable
     )
     _let_go(bytes.fromhex(record.token))
     return done

@@ -133,19 +133,19 @@ class Making(Finding):
         if new_status != Status.WRITE:
             return self.create(uri, params, attrs, new_status, ext, label, filename)
         from cachedeco import held
+        from cachedeco.registry.claims import new_token
 
         def look() -> CacheItem | None:
             return self.best(uri, params, status, newer_than, older_than)
 
         wanted = self._handmade(uri, params, attrs, ext, label, filename)
-        outcome: CacheItem | Claim | None = None
+        token = new_token()
         try:
-            outcome = held.best_or_claim(self.store, wanted, look)
+            outcome = held.best_or_claim(self.store, wanted, look, token)
             return outcome if isinstance(outcome, CacheItem) else self._claimed(outcome)
         except BaseException:
             # Ctrl-C may strike before there is an item whose end would end the claim.
-            if outcome is not None and not isinstance(outcome, CacheItem):
-                held.abandon(self.store, outcome.token)
+            held.abandon(self.store, token)
             raise
 
     def move_in(  # noqa: PLR0917 - promised by position

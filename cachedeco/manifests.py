@@ -42,7 +42,7 @@ def keep(store: Store, ids: Iterable[int]) -> None:
         try:
             if each.status == Status.READY and each.form is not None and each.filename is not None:
                 refuse_links(store.folder, os.path.dirname(final))
-                manifest.write(final, each)
+                manifest.write(final, each, sync=store.durability == "full")
             else:
                 _remove(store, final)
         except OSError as error:

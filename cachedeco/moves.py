@@ -7,7 +7,7 @@ import os
 from cachedeco import held, log, manifests
 from cachedeco.errors import MissingOutputError, StatusError
 from cachedeco.files.check import look
-from cachedeco.files.staging import measure, protect
+from cachedeco.files.staging import measure, protect, sync_content, sync_place
 from cachedeco.status import MOVES, Status
 from cachedeco.trust import refuse_links
 
@@ -29,6 +29,7 @@ def move(store: Store, record: Record, after: Status, error: str | None, name: s
         name: of the item, for messages.
 
     Raises:
+        OSError: its file cannot be read, or a durable one not be kept by the disk.
         StatusError: it cannot become that from what it is, or another process or call owns it.
         MissingOutputError: others wait for it, and its file has not been written.
     """
@@ -40,10 +41,15 @@ def move(store: Store, record: Record, after: Status, error: str | None, name: s
     if not (held.is_ours(record) if claimed else record.owner is None):
         raise StatusError(f"{name} is another process's or a running call's; only that one can end it")
     measured = _measured(store, record) if after == Status.READY else None
+    durable = measured is not None and store.durability == "full"
+    if durable:
+        final = store.item_folder(record.key, record.version, record.token)
+        sync_content(final)
+        sync_place(final, store.folder)
     if claimed and after == Status.READY:
         if measured is None:
             raise MissingOutputError(f"{name} cannot become READY without its file {record.filename}")
-        done = held.commit(store, record, *measured)
+        done = held.commit(store, record, *measured, durable=durable)
     elif claimed:
         done = held.fail(store, record, error)
     else:
@@ -57,6 +63,7 @@ def move(store: Store, record: Record, after: Status, error: str | None, name: s
             signature=signature,
             error=error,
             mac=mac,
+            durable=durable,
         )
     if not done:
         raise StatusError(f"{name} was changed by somebody else just now")

@@ -81,10 +81,7 @@ class Staging:
         """
         protect(self.folder, self._trust)
         if sync:
-            for path in files_in(self.folder):
-                _sync(path)
-            for folder, _, _ in os.walk(self.folder):
-                _sync(folder)
+            sync_content(self.folder)
         os.rename(self.folder, self.final)
 
     def settle(self, top: str) -> None:
@@ -93,10 +90,7 @@ class Staging:
         Args:
             top: the cache folder; those in between may be new.
         """
-        folder = os.path.dirname(self.final)
-        while len(folder) >= len(top):
-            _sync(folder)
-            folder = os.path.dirname(folder)
+        sync_place(self.final, top)
 
     def discard(self) -> None:
         """Delete what was written, published or not. Nothing is done for what is gone already."""
@@ -191,6 +185,26 @@ class DigestingFile(io.RawIOBase):
 def _at_once(path: str, flags: int) -> int:
     # A pipe that somebody has put there would wait for a writer.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def sync_content(folder: str) -> None:
+    """Wait until all files and folders below a folder, and itself, are on the disk.
+
+    Raises:
+        OSError: the disk could not keep them.
+    """
+    for path in files_in(folder):
+        _sync(path)
+    for each, _, _ in os.walk(folder):
+        _sync(each)
+
+
+def sync_place(final: str, top: str) -> None:
+    """Wait until the disk knows where an item's folder is: the folders above it, up to the cache folder."""
+    folder = os.path.dirname(final)
+    while len(folder) >= len(top):
+        _sync(folder)
+        folder = os.path.dirname(folder)
 
 
 def _sync(path: str) -> None:

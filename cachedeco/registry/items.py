@@ -216,6 +216,7 @@ class Items:
         signature: bytes | None,
         error: str | None,
         mac: bytes | None = None,
+        durable: bool = False,
     ) -> bool:
         """Move a record made by hand from one status to another.
 
@@ -228,6 +229,7 @@ class Items:
             signature: of its file, see `cachedeco.files.check`.
             error: what went wrong, for people.
             mac: signature of its file.
+            durable: so that a power cut does not take it back.
 
         Returns:
             False when it has another status by now, or is a claim: nothing was changed.
@@ -245,7 +247,7 @@ class Items:
                 con.execute(QUERIES["error_text"], (id_, error))
             return moved
 
-        return self._pool.write(work)
+        return self._pool.write(work, durable=durable)
 
     def attributes(self, id_: int) -> dict[str, Any]:
         """The attributes of a record."""

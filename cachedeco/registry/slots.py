@@ -109,14 +109,17 @@ class Slots:
         return words
 
     def _found(self) -> os.stat_result | None:
-        """What lies there now; what cannot be slots is put aside first."""
+        """What lies there now; what cannot be slots is put aside first, an empty file removed."""
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:
             return None
         if stat.S_ISREG(found.st_mode) and found.st_size == _BYTES:
             return found
-        os.rename(self.path, f"{self.path}.damaged-{os.urandom(4).hex()}")
+        if stat.S_ISREG(found.st_mode) and found.st_size == 0:
+            os.unlink(self.path)  # what a power cut leaves: nobody waits for the disk here
+        else:
+            os.rename(self.path, f"{self.path}.damaged-{os.urandom(4).hex()}")
         return None
 
     def _renewed(self) -> memoryview | None:
@@ -131,6 +134,7 @@ class Slots:
         return self._words
 
     def _make(self) -> None:
+        self._sweep()
         temporary = f"{self.path}.{os.urandom(8).hex()}.new"
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
         try:
@@ -144,6 +148,13 @@ class Slots:
         finally:
             os.close(descriptor)
             os.unlink(temporary)
+
+    def _sweep(self) -> None:
+        """Delete what killed processes left half made; under the write lock nobody else is making one."""
+        folder, stem = os.path.split(self.path)
+        for name in os.listdir(folder):
+            if name.startswith(stem + ".") and name.endswith(".new"):
+                os.unlink(os.path.join(folder, name))
 
     def _map(self, mode: int) -> memoryview:
         descriptor = os.open(self.path, mode | _FLAGS)

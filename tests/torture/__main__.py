@@ -14,7 +14,18 @@ import traceback
 
 from tests.torture.harness import Run, Stop
 
-FORMS = ("stampede", "kill", "takeover", "interrupt", "fork", "errors", "model", "corrupt", "mutants")
+FORMS = (
+    "stampede",
+    "kill",
+    "takeover",
+    "interrupt",
+    "fork",
+    "errors",
+    "powercut",
+    "model",
+    "corrupt",
+    "mutants",
+)
 """Each is a module of this name in the folder forms, with a function ``torture(run)``."""
 
 

@@ -34,7 +34,7 @@ def problems(folder, *, orphans=False):
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as con:
         try:
             found = [
-                *_unsound(con),
+                *unsound(con),
                 *_twice(con),
                 *_incomplete(con, folder),
                 *_abandoned(con, folder),
@@ -46,7 +46,8 @@ def problems(folder, *, orphans=False):
     return found
 
 
-def _unsound(con):
+def unsound(con):
+    """What SQLite itself finds wrong with an open registry."""
     answers = [row[0] for row in con.execute("PRAGMA integrity_check")]
     if answers != ["ok"]:
         yield f"the registry is corrupt: {answers[:3]}"

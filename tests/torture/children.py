@@ -45,14 +45,16 @@ class World:
     Args:
         path: an existing empty folder.
         cache: where the cache folder is to be, if not inside.
+        settings: environment variables of all its children.
 
     Attributes:
         cache: path of the cache folder.
         log: path of the log.
     """
 
-    def __init__(self, path, cache=None):
+    def __init__(self, path, cache=None, **settings):
         self.path = path
+        self._settings = settings
         self.cache = cache or os.path.join(path, "cache")
         self.log = os.path.join(path, "log")
         self._stories = 0
@@ -85,6 +87,7 @@ class World:
             "PYTHONDONTWRITEBYTECODE": "1",
             "TORTURE_CACHE": self.cache,
             "TORTURE_LOG": self.log,
+            **self._settings,
             **more,
         }
 
@@ -126,21 +129,25 @@ class World:
     def settle(self, run, where, only=None):
         """Let a new process ask for everything; nothing that was acknowledged may be computed again.
 
+        Returns:
+            How many of the acknowledged values were found.
+
         Args:
             run: the form.
             where: says in a message what happened before.
-            only: of these pairs alone; None for all.
+            only: count as acknowledged these pairs alone; None for all.
         """
         before = self.lines()
         ended = self.run(SETTLE)
         if not run.check(
             ended.code == 0, f"{where}: a later process ended with {ended.code}: {ended.complaints}"
         ):
-            return
+            return 0
         kept = oracle.standing(before) if only is None else only - oracle.given_up(before)
         after = self.lines()[len(before) :]
         lost = kept & set(oracle.computed(after[: after.index(["settled"])]))
         run.check(not lost, f"{where}: acknowledged, and computed again: {sorted(lost)}")
+        return len(kept) - len(lost)
 
 
 class Ended:

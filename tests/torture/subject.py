@@ -16,7 +16,7 @@ seconds = float(os.environ.get("TORTURE_SECONDS", "50"))
 if seconds:
     faulthandler.dump_traceback_later(seconds, exit=True)  # who hangs says where
 
-cache = Cache(os.environ["TORTURE_CACHE"])
+cache = Cache(os.environ["TORTURE_CACHE"], durability=os.environ.get("TORTURE_DURABILITY", "process"))
 log = Log(os.environ["TORTURE_LOG"])
 note = log.note
 

@@ -367,6 +367,22 @@ def test_an_item_that_never_reaches_its_caller_is_let_go(cache, monkeypatch):
     assert ask(cache).version == 2
 
 
+def test_a_claim_that_never_reaches_its_caller_is_let_go(cache, monkeypatch):
+    """Ctrl-C may strike when the claim is there, and nobody has heard of it yet."""
+
+    class Interrupting(dict):
+        def __setitem__(self, token, flight):
+            super().__setitem__(token, flight)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(held, "_held", Interrupting())
+        with pytest.raises(KeyboardInterrupt):
+            ask(cache)
+        assert not held._held
+    assert ask(cache).version == 2
+
+
 @pytest.mark.parametrize("policy", ["recompute", "warn", "ignore"])
 def test_a_cached_function_never_takes_what_was_made_by_hand(cache, policy, capsys):
     """Also with the same uri and params, whatever its policy on code is; nor does it wait for it."""

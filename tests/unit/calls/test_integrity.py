@@ -272,6 +272,28 @@ def test_full_durability_keeps_the_order(tmp_path, syncs, monkeypatch):
 
 
 @needs_proc
+@pytest.mark.parametrize("begin", ["create", "best_or_new"])
+def test_full_durability_holds_for_items_made_by_hand(tmp_path, syncs, monkeypatch, begin):
+    """Content, then folders up to the cache, then a durable commit, then the manifest."""
+    with Cache(tmp_path / "cache", durability="full") as cache:
+        write = cache.store.pool.write
+        monkeypatch.setattr(
+            cache.store.pool,
+            "write",
+            lambda work, *, durable=False: (syncs.append(durable), write(work, durable=durable))[1],
+        )
+        item = getattr(cache, begin)("u://hand", filename="a.bin")
+        item.path.write_bytes(bytes(20_000))
+        syncs.clear()
+        item.ready()
+        final = str(item.path.parent)
+        seen = [each for each in syncs if each is not False]
+        folders = [os.path.dirname(final), str(tmp_path / "cache" / "items"), str(tmp_path / "cache")]
+        assert seen[:6] == [str(item.path), final, *folders, True]
+        assert any(str(each).startswith(f"{final}.json") for each in seen[6:])
+
+
+@needs_proc
 def test_by_default_nothing_is_brought_to_the_disk(cache, syncs):
     """That costs a millisecond, which few want to pay."""
 

@@ -136,3 +136,22 @@ def test_where_it_cannot_be_written_it_is_read(slots, monkeypatch):
     words = reader.words()
     assert words.readonly
     assert words[place_of(KEY)] == 1
+
+
+def test_an_empty_file_leaves_nothing_behind(slots, tmp_path):
+    """A power cut makes one, for nobody waits for the disk here; another file of a wrong size is kept for people."""
+    (tmp_path / "slots").write_bytes(b"")
+    slots.done(slots.begin([KEY]))
+    assert os.listdir(tmp_path) == ["slots"]
+    slots.close()
+    (tmp_path / "slots").unlink()
+    (tmp_path / "slots").write_bytes(b"something else")
+    slots.done(slots.begin([KEY]))
+    assert len(list(tmp_path.glob("slots.damaged-*"))) == 1
+
+
+def test_what_a_killed_process_was_making_is_deleted(slots, tmp_path):
+    """By who makes the file next."""
+    (tmp_path / "slots.0123456789abcdef.new").write_bytes(b"half")
+    slots.done(slots.begin([KEY]))
+    assert os.listdir(tmp_path) == ["slots"]
