@@ -24,10 +24,12 @@ BEGIN = "from subject import *\n"
 SETTLE = """
 known = []
 with open(os.environ["TORTURE_LOG"], encoding="utf-8") as file:
-    for line in file:
-        word, *rest = line.split()
+    lines = [line.split() for line in file]
+    for word, *rest in lines:
         if word in {"run", "done"} and int(rest[1]) >= 0:
             known.append((rest[0], int(rest[1])))
+if ["newer"] in lines:
+    become_newer()
 small.refresh(-1)  # a new owner, who looks for dead ones
 for name, x in dict.fromkeys(known):
     ask_by_name(name, x)

@@ -184,6 +184,16 @@ def erase(function, x, **options):
         item.remove(disk=True, **options)
 
 
+def become_newer():
+    """Be the next version of the library, whose registry has one column more."""
+    from cachedeco.registry import database
+
+    note("newer")
+    change = "ALTER TABLE items ADD COLUMN colour TEXT; UPDATE items SET colour = 'red';"
+    steps = [*database.migrations(), change]
+    database.migrations = lambda: steps
+
+
 def by_hand(x):
     """Write an item by hand, unless there is one."""
     item = cache.best_or_new("torture://hand", {"x": x}, filename="hand.bin")

@@ -37,6 +37,8 @@ SCENARIOS = {
     ),
     "deletion": (FILLED, "erase(large, 1); erase(folder, 1); ask(large, 1); erase(small, 2); ask(small, 2)"),
     "forgetting": (FILLED, "erase(large, 2, keep_record=False); erase(folder, 2, keep_record=False)"),
+    "rebuild": (FILLED, "ask(small, 1); cache.rebuild(); ask(small, 7); ask(large, 7)"),
+    "migration": (FILLED, "become_newer(); ask(small, 7); ask(large, 1); again(large, 2)"),
 }
 LEAVES_ORPHANS = {"forgetting"}
 """Where records go before their bytes: a kill in between leaves what `clean` is for."""
