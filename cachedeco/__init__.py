@@ -11,6 +11,7 @@ from cachedeco.decorator import cached
 from cachedeco.errors import (
     CachedecoError,
     CodeChangedError,
+    FetchError,
     InputChangedError,
     KeyingError,
     MapError,
@@ -37,6 +38,9 @@ from cachedeco.values.table import register as register_serializer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cachedeco.fetching import metadata_from_item
+    from cachedeco.files.download import get_remote_headers
+    from cachedeco.files.validators import check_freshness
     from cachedeco.keys.markers import ContentKey, KeyBy, NoKey, Secret, Since
     from cachedeco.protocol import CachedFunction
 
@@ -48,6 +52,7 @@ __all__ = [
     "CachedecoError",
     "CodeChangedError",
     "ContentKey",
+    "FetchError",
     "InputChangedError",
     "KeyBy",
     "KeyingError",
@@ -70,8 +75,11 @@ __all__ = [
     "WaitCycleError",
     "WaitTimeoutError",
     "cached",
+    "check_freshness",
     "disabled",
     "fingerprint",
+    "get_remote_headers",
+    "metadata_from_item",
     "register_hasher",
     "register_serializer",
 ]
@@ -80,6 +88,9 @@ __all__ = [
 # What most hits do without, until somebody asks: the protocol alone would load typing.
 _LATE = {
     "CachedFunction": "protocol",
+    "check_freshness": "files.validators",
+    "get_remote_headers": "files.download",
+    "metadata_from_item": "fetching",
     **dict.fromkeys(("ContentKey", "KeyBy", "NoKey", "Secret", "Since"), "keys.markers"),
 }
 

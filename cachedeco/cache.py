@@ -7,8 +7,8 @@ import contextlib
 from cachedeco.calls.options import DURABILITIES, compression_of, one_of, serializer_of
 from cachedeco.changing import Changing
 from cachedeco.errors import OptionError
+from cachedeco.exchanging import Exchanging
 from cachedeco.location import folder_of
-from cachedeco.making import Making
 from cachedeco.settings import MEMORY_LIMIT, signs
 from cachedeco.store import Store
 from cachedeco.values import table
@@ -28,7 +28,7 @@ MODES = ("read-write", "read-only", "raise-on-miss")
 """What a miss does: compute and store; compute and store nothing; raise a `MissError`."""
 
 
-class Cache(Making, Changing):
+class Cache(Exchanging, Changing):
     """A folder of results with a registry of what is in it.
 
     A cache may be used from any thread, survives a fork, and pickles as its path and options; a signing key is not

@@ -158,5 +158,20 @@ class InputChangedError(CachedecoError, OSError):
         return str(self.args[0]) if self.args else ""
 
 
+class FetchError(CachedecoError, OSError):
+    """A file could not be downloaded, or is not what was expected.
+
+    Attributes:
+        url: without credentials.
+        status: of HTTP, where a server has answered.
+    """
+
+    url: str = ""
+    status: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
 class StoreWarning(UserWarning):
     """A value was computed and returned, but could not be kept or read back."""

@@ -118,6 +118,13 @@ def fail(store: Store, record: Record, error: str | None) -> bool:
     return done
 
 
+def let_go(store: Store, token: bytes) -> None:
+    """End a claim of this process without a result; who waits for it takes over."""
+    if token in _held:
+        store.claims.release(token)
+    _let_go(token)
+
+
 def abandon(store: Store, token: bytes) -> None:
     """Let a claim go that nobody can end any more. Called by the garbage collector: takes no lock.
 

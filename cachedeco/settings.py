@@ -61,6 +61,10 @@ KEY_FILE_VARIABLE = "CACHEDECO_SIGNING_KEY_FILE"
 """Environment variable with the path of a file that holds that key."""
 
 
+OFFLINE_VARIABLE = "CACHEDECO_OFFLINE"
+"""Environment variable that keeps `Cache.fetch` from asking servers, read at each call."""
+
+
 def is_on(value: str | None) -> bool:
     """Whether the value of an environment variable says yes."""
     return (value or "").lower() not in {"", "0", "false", "no", "off"}

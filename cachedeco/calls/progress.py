@@ -39,5 +39,46 @@ def bar(title: str, total: int, wanted: bool | None) -> Iterator[Callable[[], No
         yield lambda: progress.advance(task)
 
 
+@contextlib.contextmanager
+def bytes_bar(title: str, wanted: bool | None) -> Iterator[Callable[[int, int | None], None]]:
+    """Show how many bytes have come, for the length of a block.
+
+    Args:
+        title: what is coming.
+        wanted: as of `bar`.
+
+    Yields:
+        A function to tell how many bytes have come, and how many there are if that is known.
+    """
+    if wanted is False or (wanted is None and not _somebody_looks()):
+        yield lambda done, total: None  # noqa: ARG005 - nobody looks
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+    except ImportError:
+        if wanted:
+            raise ImportError("progress=True needs rich; install cachedeco[progress]") from None
+        yield lambda done, total: None  # noqa: ARG005 - as above
+        return
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        # A title may hold what rich takes for markup.
+        task = progress.add_task(title.replace("[", r"\["), total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
 def _somebody_looks() -> bool:
     return sys.stderr.isatty() or "ipykernel" in sys.modules

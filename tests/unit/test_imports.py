@@ -28,7 +28,7 @@ HEAVY = (
 HIT = {
     "": "cache decorator verbs wrappers errors settings location status record scripts trust store item",
     # Cache is made of these classes, and so is there whole; what their methods need comes when they are called.
-    "finding making changing": "",
+    "finding making changing exchanging": "",
     # Knows how a registry is filled anew; what it reads for that comes when one is lost.
     "rebuild": "",
     "calls": "call hits notices options outputs plan",

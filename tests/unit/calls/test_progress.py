@@ -95,3 +95,48 @@ def test_without_rich_there_is_no_bar(cache, monkeypatch):
     assert f.map([2, 3]) == [4, 9]
     with pytest.raises(ImportError, match=r"install cachedeco\[progress\]"):
         f.map([2, 3], progress=True)
+
+
+DOWNLOAD = """
+import sys
+from cachedeco.calls.progress import bytes_bar
+
+wanted = {"by default": None, "wanted": True, "unwanted": False}[sys.argv[1]]
+with bytes_bar("data[red].csv", wanted) as report:
+    for done in range(0, 5_000_001, 1_000_000):
+        report(done, 5_000_000)
+print("the result")
+"""
+
+
+@pytest.mark.parametrize("wanted", ["by default", "wanted"])
+def test_bytes_are_shown_on_a_terminal(tmp_path, monkeypatch, wanted):
+    """How many have come of how many, under the name of the file as it is."""
+    monkeypatch.setattr(sys.modules[__name__], "STORY", DOWNLOAD)
+    seen = watched(tmp_path, wanted)
+    assert "5.0/5.0 MB" in seen
+    assert "data[red].csv" in seen
+    assert "the result" in seen
+
+
+def test_no_bytes_are_shown_to_who_does_not_want_it(tmp_path, monkeypatch):
+    """Nothing but the program's own output is seen."""
+    monkeypatch.setattr(sys.modules[__name__], "STORY", DOWNLOAD)
+    assert watched(tmp_path, "unwanted").split() == ["the", "result"]
+
+
+def test_bytes_without_a_terminal_show_nothing(capsys):
+    """Nor where nobody looks."""
+    with progress.bytes_bar("data.csv", None) as report:
+        report(1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_for_bytes_needs_rich_only_if_it_is_wanted(monkeypatch):
+    """Without the library there is none, which is an error only to who has asked for one."""
+    monkeypatch.setitem(sys.modules, "rich.progress", None)
+    monkeypatch.setattr(progress, "_somebody_looks", lambda: True)
+    with progress.bytes_bar("data.csv", None) as report:
+        report(1, 2)
+    with pytest.raises(ImportError, match=r"cachedeco\[progress\]"), progress.bytes_bar("data.csv", True):
+        pass
