@@ -22,6 +22,7 @@ from cachedeco.files.download import Wanted, download
 from cachedeco.files.freshness import VALIDATORS, Answered
 from cachedeco.files.http import Address, Client, ConnectionBrokenError, checked_headers
 from cachedeco.item import CacheItem
+from cachedeco.registry.claims import new_token
 from cachedeco.registry.items import Filter
 from cachedeco.settings import OFFLINE_VARIABLE, is_on
 from cachedeco.status import Status
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from cachedeco.files.download import Downloaded
     from cachedeco.making import Making
-    from cachedeco.registry.claims import Claim
 
 HEADERS, TIMES, DIGEST = "resp_headers", "fetch", "sha256"
 """The attributes that a fetched item has besides the caller's: two namespaces and a text."""
@@ -129,9 +129,9 @@ class Fetch:
             raise MissError(
                 f"{self._url} would have to be fetched, and the cache has mode={self._cache.mode!r}"
             )
-        outcome: CacheItem | Claim | None = None
+        token = new_token()
         try:
-            outcome = held.best_or_claim(self._store, self._wanted, self._look)
+            outcome = held.best_or_claim(self._store, self._wanted, self._look, token)
             if isinstance(outcome, CacheItem):
                 return outcome
             return self._fetched(self._cache._claimed(outcome))  # noqa: SLF001 - as above
@@ -139,8 +139,7 @@ class Fetch:
             return self._stale_instead(error)
         finally:
             # Ctrl-C may have struck: nobody is to wait for a claim that has no writer any more.
-            if outcome is not None and not isinstance(outcome, CacheItem):
-                held.abandon(self._store, outcome.token)
+            held.abandon(self._store, token)
 
     def _fetched(self, item: CacheItem) -> CacheItem:
         stale = self._usable()
