@@ -24,14 +24,6 @@ def clear_for_file(path: str) -> bool:
     return _clear(path, stat.S_ISREG, links=False)
 
 
-def is_no_file(path: str) -> bool:
-    """Whether something is there that is no file, such as a folder, a pipe or a link."""
-    try:
-        return not stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False
-
-
 def _clear(path: str, belongs: Callable[[int], bool], *, links: bool) -> bool:
     try:
         mode = os.lstat(path).st_mode

@@ -12,7 +12,6 @@ import os
 import stat
 
 from cachedeco.errors import CachedecoError, OptionError, UntrustedCacheError
-from cachedeco.obstacles import clear_for_folder
 from cachedeco.settings import TRUST_VARIABLE, is_on
 
 TYPE_CHECKING = False
@@ -218,6 +217,8 @@ class Trust:
         except FileExistsError:
             if not exist_ok:
                 raise
+            from cachedeco.obstacles import clear_for_folder
+
             if clear_for_folder(path):
                 self._make(path, exist_ok=True)
         else:

@@ -182,11 +182,6 @@ class DigestingFile(io.RawIOBase):
         return self._hash.digest()
 
 
-def _at_once(path: str, flags: int) -> int:
-    # A pipe that somebody has put there would wait for a writer.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def sync_content(folder: str) -> None:
     """Wait until all files and folders below a folder, and itself, are on the disk.
 
@@ -279,9 +274,11 @@ def digest_of(path: str) -> tuple[int, bytes]:
     """
     total = xxhash.xxh3_128()
     size = 0
-    with open(path, "rb", buffering=0, opener=_at_once) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise FileNotFoundError(errno.ENOENT, "it is no file", path)
+    # A pipe that somebody has put there would wait for a writer. Asked first: a file opened without waiting by an
+    # opener of ours would stay open if Ctrl-C struck between the system's call and Python's file.
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise FileNotFoundError(errno.ENOENT, "it is no file", path)
+    with open(path, "rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
             total.update(chunk)
             size += len(chunk)

@@ -18,9 +18,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import time
-
-from cachedeco.obstacles import clear_for_folder, is_no_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ def set_aside(path: str) -> None:
     Raises:
         OSError: they cannot be moved.
     """
+    from cachedeco.obstacles import clear_for_folder
+
     folder = salvage_folder(path)
     clear_for_folder(folder, links=True)
     os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -98,7 +99,7 @@ def set_aside(path: str) -> None:
 
 
 def _move(path: str, target: str) -> None:
-    if is_no_file(path):
+    if _is_no_file(path):
         # SQLite would stumble over it when the registry is read out.
         target += f".no-file-{os.urandom(4).hex()}"
     with contextlib.suppress(FileNotFoundError):
@@ -107,7 +108,14 @@ def _move(path: str, target: str) -> None:
 
 def is_obstructed(path: str) -> bool:
     """Whether a folder, or something else that is no file, stands where a registry or its log belongs."""
-    return any(is_no_file(path + companion) for companion in ("", *_COMPANIONS))
+    return any(_is_no_file(path + companion) for companion in ("", *_COMPANIONS))
+
+
+def _is_no_file(path: str) -> bool:
+    try:
+        return not stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def salvage_folder(path: str) -> str:

@@ -13,7 +13,6 @@ import os
 import sqlite3
 
 from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavailableError
-from cachedeco.obstacles import clear_for_file
 from cachedeco.registry import aside, statements
 from cachedeco.registry.connection import Connection
 from cachedeco.registry.filesystem import refuse_network
@@ -386,6 +385,8 @@ def maintenance(
         mode: of the lock file.
         outside: around the wait for it, see `Database.outside`.
     """
+    from cachedeco.obstacles import clear_for_file
+
     path = os.path.join(folder, "maintenance.lock")
     clear_for_file(path)
     with contextlib.ExitStack() as held:

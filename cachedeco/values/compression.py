@@ -124,7 +124,8 @@ def load(
         UntrustedCacheError: it may be a bomb.
         OSError: the file cannot be read.
     """
-    name, _, size = recorded.partition(":")
+    # A damaged record may hold what is no text at all.
+    name, _, size = str(recorded).partition(":")
     if not (size.isascii() and size.isdigit()):
         raise DamagedError(f"the record says {recorded!r} of the value's compression")
     if name not in NAMES:
