@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cachedeco.item import CacheItem
     from cachedeco.retry import Retried
     from cachedeco.values.contract import Serializer
+    from cachedeco.why import Why
 
 MODES = ("read-write", "read-only", "raise-on-miss")
 """What a miss does: compute and store; compute and store nothing; raise a `MissError`."""
@@ -177,6 +178,12 @@ class Cache(Exchanging, Changing):
         self._check_writable("rebuild")
         self.close()
         return self.store.pool.database.rebuild()
+
+    def why(self, item: CacheItem) -> Why:
+        """Why an item was computed although there were others, or why it failed; prints as a sentence and details."""
+        from cachedeco.why import explain_item
+
+        return explain_item(self.store, item._record)  # noqa: SLF001 - an item is its record
 
     def failed(self, where: Callable[[CacheItem], object] | None = None) -> list[CacheItem]:
         """The items that failed and that no later version has made up for, the oldest first.

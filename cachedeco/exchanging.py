@@ -65,7 +65,7 @@ class Exchanging(Making):
             retry: how many attempts may get no further than the one before, when the server is out of order or the
                 connection breaks. The pauses grow, or are as the server asks (``Retry-After``, up to two minutes).
             decode: undo gzip or deflate that the server has put around the file (``Content-Encoding``).
-            progress: a bar on the standard error; default: on a terminal or in a notebook, if rich is installed.
+            progress: a bar on the standard error; default: on a terminal or in a notebook.
             attrs: attributes of a new item, besides ``sha256``, ``resp_headers`` and ``fetch``, which it gets.
             ext: file name extension of a new item.
             label: free text on a new item.

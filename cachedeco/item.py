@@ -167,6 +167,18 @@ class CacheItem:
         return self._record.attempts
 
     @property
+    def made_by(self) -> dict[str, Any]:
+        """Who computed it, for people; empty for an item made by hand, and after a rebuild of the registry.
+
+        Returns:
+            ``user``, ``host``, ``pid``, ``program``, ``python``; ``revision``, the commit of the git checkout that
+            it ran in, or None; and ``packages``: name -> version of each installed package that its code uses.
+        """
+        from cachedeco.describing import made_by
+
+        return made_by(self._store, self._record)
+
+    @property
     def params(self) -> dict[str, Any]:
         """The parameters: scalars and short strings as they were, of others a short description."""
         return {

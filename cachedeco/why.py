@@ -25,6 +25,14 @@ _LOOK_AT = 1000
 """So many of the newest items of a function are compared to find the nearest."""
 
 
+_HOW = {
+    "raised": "it raised",
+    "abandoned": "whoever computed it was interrupted or died",
+    "store": "its value could not be stored",
+}
+"""A failure's cause, for people."""
+
+
 class Difference:
     """One thing in which the nearest item differs from the call.
 
@@ -121,6 +129,63 @@ def explain(store: Store, request: Request, row: Hit | None) -> Why:
     return _of_other_arguments(store, request)
 
 
+def explain_item(store: Store, record: Record) -> Why:
+    """Explain why an item was computed, or made by hand, although there were others.
+
+    Args:
+        store: the cache folder.
+        record: the item.
+    """
+    name, item = record.function or record.uri, CacheItem(record, store)
+    if record.status == Status.FAILED:
+        return Why(
+            "failed", f"Version {record.version} of {name} failed: {_HOW[record.cause or 'raised']}.", item
+        )
+    if record.function is None:
+        return Why("never", f"Version {record.version} of {name} was made by hand.", item)
+    versions = store.items.search(
+        Filter(key=bytes.fromhex(record.key), status=tuple(Status)), newest_first=True
+    )
+    before = next((each for each in versions if each.version < record.version), None)
+    if before is None:
+        return _of_first_version(store, record)
+    return _of_later_version(store, record, before)
+
+
+def _of_later_version(store: Store, record: Record, before: Record) -> Why:
+    name = record.function or record.uri
+    made = f"Version {record.version} of {name} was computed"
+    if before.code != record.code and before.code and record.code:
+        parts = (
+            parse_mapping(store.items.code_parts(bytes.fromhex(each))) for each in (before.code, record.code)
+        )
+        differences = tuple(_part_differences(*parts))
+        names = ", ".join(difference.name for difference in differences) or "code"
+        sentence = f"{made} because version {before.version} was made by other code; what differs: {names}."
+        return Why("code", sentence, CacheItem(before, store), differences)
+    if before.status == Status.FAILED:
+        return Why("failed", f"{made} because version {before.version} had failed.", CacheItem(before, store))
+    if before.status != Status.READY:
+        sentence = f"{made}; version {before.version} was set aside ({before.cause})."
+        return Why("removed", sentence, CacheItem(before, store))
+    sentence = (
+        f"{made} although version {before.version} was there: it was refreshed, had expired or was refused."
+    )
+    return Why("refreshed", sentence, CacheItem(before, store))
+
+
+def _of_first_version(store: Store, record: Record) -> Why:
+    name = record.function or record.uri
+    others = store.items.search(Filter(function=record.function), newest_first=True, limit=_LOOK_AT)
+    found = _nearest([each for each in others if each.id < record.id], record.described())
+    if found is None:
+        return Why("never", f"It was the first call of {name} that is known.")
+    nearest, differences = found
+    names = ", ".join(difference.name for difference in differences)
+    sentence = f"{name} was not known for these arguments; the nearest before it differs in {names}."
+    return Why("argument", sentence, CacheItem(nearest, store), tuple(differences))
+
+
 def _of_same_key(store: Store, request: Request, known: list[Record]) -> Why:
     name, scope = request.plan.name, request.scope.hex()
     same_code = [record for record in known if record.scope == scope]
@@ -128,11 +193,8 @@ def _of_same_key(store: Store, request: Request, known: list[Record]) -> Why:
         newest = same_code[0]
         item = CacheItem(newest, store)
         if newest.status == Status.FAILED:
-            how = {"raised": "it raised", "abandoned": "whoever computed it was interrupted or died"}
-            how["store"] = "its value could not be stored"
-            return Why(
-                "failed", f"Miss: the last try of {name} failed: {how[newest.cause or 'raised']}.", item
-            )
+            sentence = f"Miss: the last try of {name} failed: {_HOW[newest.cause or 'raised']}."
+            return Why("failed", sentence, item)
         if newest.status in (Status.TRASH, Status.DELETED):
             return Why(
                 "removed", f"Miss: version {newest.version} of {name} was set aside ({newest.cause}).", item
@@ -161,7 +223,10 @@ def _of_unused(request: Request, item: CacheItem) -> Why:
 
 def _code_differences(store: Store, request: Request, record: Record) -> list[Difference]:
     before = parse_mapping(store.items.code_parts(bytes.fromhex(record.code or "")))
-    now = request.plan.code.parts(request.params)
+    return _part_differences(before, request.plan.code.parts(request.params))
+
+
+def _part_differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[Difference]:
     names = [*now, *(name for name in before if name not in now)]
     return [
         Difference(name, before.get(name), now.get(name))
@@ -173,19 +238,26 @@ def _code_differences(store: Store, request: Request, record: Record) -> list[Di
 def _of_other_arguments(store: Store, request: Request) -> Why:
     plan = request.plan
     candidates = store.items.search(Filter(function=plan.name), newest_first=True, limit=_LOOK_AT)
-    now = describe(request.params, plan.selection.secrets)
+    found = _nearest(candidates, describe(request.params, plan.selection.secrets))
+    if found is None:
+        return Why("never", f"Miss: {plan.name} was never computed.")
+    record, differences = found
+    names = ", ".join(difference.name for difference in differences)
+    sentence = f"Miss: {plan.name} was never computed for these arguments; the nearest differs in {names}."
+    return Why("argument", sentence, CacheItem(record, store), tuple(differences))
+
+
+def _nearest(
+    candidates: list[Record], now: Mapping[str, Mapping[str, Any]]
+) -> tuple[Record, list[Difference]] | None:
+    """Of candidates, the newest first, the one whose arguments differ least, and in what."""
     best: tuple[Record, list[Difference]] | None = None
     for record in candidates:
         differences = _argument_differences(record.described(), now)
         # Among equals the newest, which comes first; a READY one tells more than a failure.
         if differences and (best is None or _rank(record, differences) < _rank(*best)):
             best = (record, differences)
-    if best is None:
-        return Why("never", f"Miss: {plan.name} was never computed.")
-    record, differences = best
-    names = ", ".join(difference.name for difference in differences)
-    sentence = f"Miss: {plan.name} was never computed for these arguments; the nearest differs in {names}."
-    return Why("argument", sentence, CacheItem(record, store), tuple(differences))
+    return best
 
 
 def _rank(record: Record, differences: list[Difference]) -> tuple[int, bool]:

@@ -17,7 +17,7 @@ def bar(title: str, total: int, wanted: bool | None) -> Iterator[Callable[[], No
     Args:
         title: what progresses.
         total: number of steps.
-        wanted: True and False decide; None shows it on a terminal or in a notebook, if rich is installed.
+        wanted: True and False decide; None shows it on a terminal or in a notebook.
 
     Yields:
         A function to call after each step.
@@ -25,14 +25,9 @@ def bar(title: str, total: int, wanted: bool | None) -> Iterator[Callable[[], No
     if wanted is False or total == 0 or (wanted is None and not _somebody_looks()):
         yield lambda: None
         return
-    try:
-        from rich.console import Console
-        from rich.progress import Progress
-    except ImportError:
-        if wanted:
-            raise ImportError("progress=True needs rich; install cachedeco[progress]") from None
-        yield lambda: None
-        return
+    from rich.console import Console
+    from rich.progress import Progress
+
     # Not to the standard output, which may be the program's result on its way to a file.
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=total)
@@ -53,20 +48,9 @@ def bytes_bar(title: str, wanted: bool | None) -> Iterator[Callable[[int, int | 
     if wanted is False or (wanted is None and not _somebody_looks()):
         yield lambda done, total: None  # noqa: ARG005 - nobody looks
         return
-    try:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-    except ImportError:
-        if wanted:
-            raise ImportError("progress=True needs rich; install cachedeco[progress]") from None
-        yield lambda done, total: None  # noqa: ARG005 - as above
-        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
     columns = (
         "{task.description}",
         BarColumn(),

@@ -99,6 +99,16 @@ def is_network(found: str) -> bool:
     return found in _NETWORK or (found.startswith("fuse") and found not in _LOCAL_FUSE)
 
 
+def kind_of(folder: str) -> str:
+    """Type of the file system that a folder lies on; empty where the system does not tell."""
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+            table = file.read()
+    except OSError:
+        return ""  # no such table on this system: nothing to judge by
+    return kind(os.path.realpath(folder), table)
+
+
 def refuse_network(folder: str) -> None:
     """Raise for a folder on a network file system.
 
@@ -108,12 +118,7 @@ def refuse_network(folder: str) -> None:
     Raises:
         RegistryError: the folder lies on a network file system.
     """
-    try:
-        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
-            table = file.read()
-    except OSError:
-        return  # no such table on this system: nothing to judge by
-    found = kind(os.path.realpath(folder), table)
+    found = kind_of(folder)
     if is_network(found):
         raise RegistryError(
             f"the cache folder {folder} lies on a network file system ({found}), or on one served like it, "

@@ -158,6 +158,11 @@ class Items:
         found = self.search(Filter(id=id_, status=tuple(Status)))
         return found[0] if found else None
 
+    def keys_from(self, digits: str) -> list[str]:
+        """At most two of the keys that begin with some hex digits."""
+        ends = (bytes.fromhex(digits.ljust(32, end)) for end in "0f")
+        return [key.hex() for (key,) in self._pool.read_all(QUERIES["keys_from"], tuple(ends))]
+
     def versions(self, key: bytes) -> list[Record]:
         """The visible versions of a key, newest first."""
         found = self.search(Filter(key=key))
@@ -270,6 +275,12 @@ class Items:
         """The texts behind a digest of code, as JSON; None when they are not known."""
         row = self._pool.read(QUERIES["code_parts"], (code,))
         return None if row is None or not isinstance(row[0], str) else row[0]
+
+    def maker(self, owner: int) -> dict[str, str | int | None]:
+        """What is known of the process that computed an item: host, pid, user, program, python, revision, ended."""
+        row = self._pool.read(QUERIES["maker"], (owner,))
+        names = ("host", "pid", "user", "program", "python", "revision", "ended")
+        return {} if row is None else dict(zip(names, row, strict=True))
 
     def failed(self) -> list[Record]:
         """The failures that no later version has made up for, the oldest first."""

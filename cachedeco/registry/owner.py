@@ -184,6 +184,8 @@ def resign(pool: Pool) -> None:
 
 
 def _make(pool: Pool) -> Owner:
+    from cachedeco.provenance import made_here
+
     file_lock = import_filelock().FileLock
     folder, trust = pool.database.folder, pool.database.trust
     name = os.urandom(16).hex()
@@ -197,7 +199,7 @@ def _make(pool: Pool) -> Owner:
         raise RegistryUnavailableError(f"cannot make the lock file {path}: {error}", path=path) from error
 
     def insert(con: Connection) -> Owner:
-        parameters = (name, *identity, time.time_ns() // 1000)
+        parameters = (name, *identity, time.time_ns() // 1000, *made_here())
         return Owner(con.execute(QUERIES["insert_owner"], parameters).lastrowid or 0, path, con.file, lock)
 
     try:

@@ -125,10 +125,21 @@ UPDATE items SET status = 2, cause = 'abandoned' WHERE token = ? AND status = 1 
 UPDATE items SET status = 2, cause = 'abandoned' WHERE status = 1 AND owner IS NOT NULL AND owner = ?
 
 -- name: insert_owner
-INSERT INTO owners (name, host, boot_id, pid_namespace, pid, pid_started, since) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO owners (name, host, boot_id, pid_namespace, pid, pid_started, since, user, program, python, revision)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: owner
 SELECT id, name, boot_id, pid_namespace, pid, pid_started, host, since FROM owners WHERE id = ?
+
+-- name: maker
+-- For people: who has computed an item.
+SELECT host, pid, user, program, python, revision, ended FROM owners WHERE id = ?
+
+-- name: running_claims
+-- For people: what is being computed, and by whom.
+SELECT i.id, coalesce(i.function, u.uri), i.created, o.id, o.host, o.pid, o.user
+FROM items AS i JOIN uris AS u ON u.id = i.uri JOIN owners AS o ON o.id = i.owner
+WHERE i.status = 1 AND i.owner IS NOT NULL ORDER BY i.id
 
 -- name: running_owners
 SELECT id, name, boot_id, pid_namespace, pid, pid_started, host, since FROM owners WHERE ended IS NULL
@@ -224,6 +235,9 @@ SELECT i.id, i.key, u.uri, i.version, i.status, i.scope, i.token, i.owner, i.for
     i.filename, i.created, i.ended, i.duration, i.attempts, i.cause, i.code, i.ext, i.label, i.function,
     i.params, d.error, i.compression, i.pinned, i.signature
 FROM items AS i JOIN uris AS u ON u.id = i.uri LEFT JOIN details AS d ON d.item = i.id
+
+-- name: keys_from
+SELECT DISTINCT key FROM items WHERE key BETWEEN ? AND ? LIMIT 2
 
 -- name: manifest
 -- What a manifest says of an item, in the order of its fields.

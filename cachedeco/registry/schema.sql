@@ -22,6 +22,10 @@ CREATE TABLE owners (
     pid           INTEGER NOT NULL,
     pid_started   INTEGER NOT NULL,    -- clock ticks after boot, 0 where unknown: tells a reused pid
     since         INTEGER NOT NULL,    -- microseconds since 1970, UTC, as all times here
+    user          TEXT,                -- for people, as the three below
+    program       TEXT,
+    python        TEXT,
+    revision      TEXT,                -- the commit of its checkout; NULL outside of one
     ended         INTEGER              -- when somebody found it dead
 );
 

@@ -113,7 +113,7 @@ def test_a_damaged_schema_is_found_out(folder):
         con.execute("PRAGMA writable_schema = ON")
         con.execute("UPDATE sqlite_master SET sql = replace(sql, 'pid_started', 'pid_starteD0')")
     with Cache(folder) as cache:
-        owner = ("name", "host", "boot", "namespace", 1, 2, 3)
+        owner = ("name", "host", "boot", "namespace", 1, 2, 3, "user", "program", "3.11.0", None)
         with pytest.warns(StoreWarning, match="was damaged"):
             cache.store.pool.update(QUERIES["insert_owner"], owner)
         assert len(cache.search()) == 4

@@ -129,3 +129,69 @@ def large(x):
 def test_it_has_a_short_text_for_programmers(f):
     """``repr`` is not the whole story."""
     assert "never" in repr(f.why(1)) or "Why" in repr(f.why(1))
+
+
+def test_an_item_says_which_argument_was_new(cache):
+    """Of the first version of a call the nearest call before it."""
+
+    @cached(cache=cache)
+    def f(x, y=0):
+        return x
+
+    f(1)
+    f(1, y=2)
+    answer = cache.why(f.item(1, y=2))
+    assert (answer.cause, str(answer.differences)) == (
+        "argument",
+        "(Difference('argument y', before='0', now='2'),)",
+    )
+    assert "first call" in str(cache.why(f.item(1)))
+
+
+def test_an_item_says_which_code_was_new(cache):
+    """Of a later version the code, with its difference."""
+
+    @cached(cache=cache, uri="demo://f")
+    def f(x):
+        return x * 2
+
+    @cached(cache=cache, uri="demo://f")
+    def g(x):
+        return x * 3
+
+    f(5)
+    g(5)
+    answer = cache.why(g.item(5))
+    assert answer.cause == "code"
+    assert "-    return x * 2" in str(answer)
+
+
+def test_an_item_says_that_it_was_refreshed(cache):
+    """Although the same code had computed it."""
+
+    @cached(cache=cache)
+    def f(x):
+        return x
+
+    f(1)
+    f.refresh(1)
+    assert cache.why(f.item(1)).cause == "refreshed"
+
+
+def test_a_failed_item_says_how(cache):
+    """With its traceback."""
+
+    @cached(cache=cache)
+    def f(x):
+        raise ValueError("no such thing")
+
+    with pytest.raises(ValueError, match="no such"):
+        f(1)
+    (item,) = cache.failed()
+    assert cache.why(item).cause == "failed"
+    assert "no such thing" in str(cache.why(item))
+
+
+def test_an_item_made_by_hand_says_so(cache):
+    """There is no call to explain."""
+    assert "by hand" in str(cache.why(cache.create("demo://x", filename="x")))

@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-from cachedeco import cached
 from cachedeco.calls import progress
 
 pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
@@ -83,20 +82,6 @@ def test_nothing_is_shown_where_nobody_looks(tmp_path, wanted):
     assert (done.stdout, done.stderr) == (b"the result\n", b"")
 
 
-def square(x):
-    return x * x
-
-
-def test_without_rich_there_is_no_bar(cache, monkeypatch):
-    """Who wants one is told what to install; who did not ask does without."""
-    monkeypatch.setitem(sys.modules, "rich.progress", None)
-    monkeypatch.setattr(progress, "_somebody_looks", lambda: True)
-    f = cached(cache=cache)(square)
-    assert f.map([2, 3]) == [4, 9]
-    with pytest.raises(ImportError, match=r"install cachedeco\[progress\]"):
-        f.map([2, 3], progress=True)
-
-
 DOWNLOAD = """
 import sys
 from cachedeco.calls.progress import bytes_bar
@@ -130,13 +115,3 @@ def test_bytes_without_a_terminal_show_nothing(capsys):
     with progress.bytes_bar("data.csv", None) as report:
         report(1, 2)
     assert capsys.readouterr() == ("", "")
-
-
-def test_a_bar_for_bytes_needs_rich_only_if_it_is_wanted(monkeypatch):
-    """Without the library there is none, which is an error only to who has asked for one."""
-    monkeypatch.setitem(sys.modules, "rich.progress", None)
-    monkeypatch.setattr(progress, "_somebody_looks", lambda: True)
-    with progress.bytes_bar("data.csv", None) as report:
-        report(1, 2)
-    with pytest.raises(ImportError, match=r"cachedeco\[progress\]"), progress.bytes_bar("data.csv", True):
-        pass
