@@ -65,16 +65,19 @@ class Screen:
         from rich.table import Table
         from rich.text import Text
 
-        right = set(numbers)
+        cells, right = [list(row) for row in rows], set(numbers)
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
+        for place, column in enumerate(columns):
+            # Where the line is too short, the last column gives way, and others only beyond what they usually need.
+            width = max((len(row[place]) for row in cells), default=0)
             table.add_column(
                 column,
                 justify="right" if column in right else "left",
                 no_wrap=True,
                 overflow="ellipsis",
+                min_width=None if column == columns[-1] else min(max(width, len(column)), _NARROW),
             )
-        for row in rows:
+        for row in cells:
             # Not as markup: a label may hold brackets.
             table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
         self.console().print(table)
@@ -106,6 +109,7 @@ class Screen:
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
+_NARROW = 24
 _STYLES = {"READY": "green", "FAILED": "red", "WRITE": "yellow", "TRASH": "dim", "DELETED": "dim"}
 
 
