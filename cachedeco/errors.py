@@ -42,6 +42,18 @@ class OptionError(CachedecoError, ValueError):
     """An option names something that does not exist, or contradicts another one."""
 
 
+class QueryError(OptionError):
+    """A condition cannot be understood.
+
+    Attributes:
+        text: the condition.
+        at: which of its characters is the first that does not fit.
+    """
+
+    text: str = ""
+    at: int = 0
+
+
 class StatusError(CachedecoError, ValueError):
     """An item cannot move from its status to the one asked for."""
 

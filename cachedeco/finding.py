@@ -79,6 +79,7 @@ class Finding:
         *,
         include_removed: bool = False,
         function: str | Missing | None = MISSING,
+        where: str | None = None,
     ) -> list[CacheItem]:
         """The items that match everything given, oldest first.
 
@@ -99,8 +100,11 @@ class Finding:
                 "Bonn"}}`` looks in a namespace; ``"__and": False`` finds items that have any of them.
             include_removed: also TRASH and DELETED.
             function: module and qualified name of the function; None for items made by hand.
+            where: a condition such as ``"function like 'shop.%' and (size > 10MB or took >= 1.5s) and not age > 30d"``.
+                Names are fields of items, ``params.year`` or attributes; see `cachedeco.registry.expression`.
 
         Raises:
+            QueryError: `where` is no condition; the message points at the place.
             OptionError: the arguments contradict each other, or one is not what it should be.
             KeyingError: a parameter cannot be part of a key.
         """
@@ -119,6 +123,7 @@ class Finding:
             attrs=attrs,
             include_removed=include_removed,
             function=function,
+            where=where,
         )
         return [CacheItem(record, self.store) for record in found]
 

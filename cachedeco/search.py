@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         key: str | None
         attrs: Mapping[str, Any] | None
         function: str | Missing | None
+        where: str | None
 
 
 _KEY_BYTES = 16
@@ -53,13 +54,16 @@ def wanted(
     attrs: Mapping[str, Any] | None = None,
     include_removed: bool = False,
     function: str | Missing | None = MISSING,
+    where: str | None = None,
 ) -> Filter:
     """The filter for what a user gave to a verb, which is named in messages; the rest is that of `Cache.search`.
 
     Raises:
         OptionError: the arguments contradict each other, or one is not what it should be.
+        QueryError: `where` is no condition.
         KeyingError: a parameter cannot be part of a key.
     """
+    tests, names_status = (None, False) if where is None else compiled(where)
     wanted_key = None if key is None else key_bytes(key)
     if params is not MISSING:
         if uri is None:
@@ -69,7 +73,7 @@ def wanted(
             raise OptionError(f"{verb}(key=...) is not the key of the uri and params given with it")
         wanted_key = made
     if status is None:
-        status = tuple(Status) if include_removed else VISIBLE
+        status = tuple(Status) if include_removed or names_status else VISIBLE
     return Filter(
         uri=uri,
         key=wanted_key,
@@ -82,7 +86,22 @@ def wanted(
         filename=filename,
         function=function,
         attrs=attrs,
+        where=tests,
     )
+
+
+def compiled(where: str) -> tuple[tuple[str, list[object]], bool]:
+    """A condition for the registry, and whether it says something of the status.
+
+    Raises:
+        OptionError: it is no text.
+        QueryError: it is no condition.
+    """
+    if not isinstance(where, str):
+        raise OptionError(f"where={where!r}: a condition is a text such as 'status = failed and size > 1MB'")
+    from cachedeco.registry.expression_sql import where as compile_
+
+    return compile_(where)
 
 
 def statuses(status: Statuses) -> list[Status]:

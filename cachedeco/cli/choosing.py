@@ -80,13 +80,13 @@ def named_or_matching(
         raise UsageError("name items, or give a condition with --where QUERY")
     if arguments.items:
         return items_of(cache, arguments.items)
-    return list(cache.search(**({"where": arguments.query} if arguments.query else {}), status=status))
+    return cache.search(where=arguments.query, status=status)
 
 
 def matching(cache: Cache, arguments: argparse.Namespace, *, removed: bool = False) -> list[CacheItem]:
     """The items that the condition of a command finds, the oldest first."""
     query = " ".join(arguments.query) or None
-    return list(cache.search(**({"where": query} if query else {}), include_removed=removed))
+    return cache.search(where=query, include_removed=removed)
 
 
 def items_of(cache: Cache, names: Sequence[str]) -> list[CacheItem]:

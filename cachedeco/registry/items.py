@@ -44,6 +44,7 @@ class Filter:
         function: see ext.
         attrs: wanted attributes, as `attribute_search.condition` takes them.
         id: number of the item.
+        where: a further condition on items ``i``, with its parameters.
     """
 
     def __init__(
@@ -61,22 +62,23 @@ class Filter:
         function: str | Missing | None = MISSING,
         attrs: Mapping[str, Any] | None = None,
         id: int | None = None,  # noqa: A002 - it is the column's name
+        where: tuple[str, list[object]] | None = None,
     ) -> None:
         self._conditions: list[str] = []
         self.parameters: list[object] = []
         self._one_of("i.status", status)
         if uri is not None:
             self._add("i.uri = (SELECT id FROM uris WHERE uri = ?)", uri)
-        if key is not None:
-            self._add("i.key = ?", key)
-        if id is not None:
-            self._add("i.id = ?", id)
+        for test, number in (
+            ("i.key = ?", key),
+            ("i.id = ?", id),
+            ("i.created > ?", created_after),
+            ("i.created < ?", created_before),
+        ):
+            if number is not None:
+                self._add(test, number)
         if version is not None:
             self._versions(version, status)
-        if created_after is not None:
-            self._add("i.created > ?", created_after)
-        if created_before is not None:
-            self._add("i.created < ?", created_before)
         for column, value in (
             ("i.ext", ext),
             ("i.label", label),
@@ -88,6 +90,8 @@ class Filter:
                 self._add(f"{column} IS NULL") if value is None else self._add(f"{column} = ?", value)
         if attrs is not None:
             self._attributes(attrs, narrow=(uri, key, id) != (None, None, None))
+        if where is not None:
+            self._add(where[0], *where[1])
 
     def sql(self) -> str:
         """The condition, with its parameters left open."""

@@ -291,3 +291,26 @@ def test_ctrl_c_is_no_traceback(run, monkeypatch):
 
     monkeypatch.setattr("cachedeco.cli.commands.ls.run", interrupted)
     assert run("ls") == (130, "", "")
+
+
+def test_a_query_narrows_what_is_listed(run):
+    """Several words are one condition."""
+    assert run("ls", "--columns", "id", "status", "=", "ready", "and", "batch", "exists")[:2] == (0, "4\n")
+    assert run("failed", "params.year = 2013")[0] == 1
+    assert run("failed", "params.year = 2014") == (0, "", "no failures\n")
+    assert run("du", "label = words")[1].split("\t")[1:] == ["1", "demo://words\n"]
+
+
+def test_a_wrong_query_points_at_the_place(run):
+    """On lines of its own."""
+    code, out, err = run("ls", "size > 10MBB")
+    assert (code, out) == (3, "")
+    assert err.splitlines()[1:] == ["  size > 10MBB", "         ^"]
+
+
+def test_rm_takes_a_condition(run, folder):
+    """And restore those in the trash that meet one."""
+    assert run("rm", "--where", "status = failed", "--yes")[0] == 0
+    assert [item.status for item in Cache(folder).search(include_removed=True)].count(Status.TRASH) == 1
+    assert run("restore", "--where", "function like '%report'")[0] == 0
+    assert run("failed")[0] == 1

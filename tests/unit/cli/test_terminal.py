@@ -33,7 +33,7 @@ def test_ls_shows_a_table(folder):
     """With headings, sizes and ages for people."""
     lines = said(terminal(folder, "ls")).splitlines()
     assert lines[0].split() == ["id", "status", "version", "size", "took", "created", "call"]
-    assert re.match(r" 4 +READY +1 +\d+ B .*ago +demo://words\(lang='en'\)", lines[4])
+    assert re.match(r" 4 +READY +1 +\d+ B .*(ago|just now) +demo://words\(lang='en'\)", lines[4])
     assert all(len(line) <= 100 for line in lines)
 
 
