@@ -28,12 +28,12 @@ _importing = threading.Lock()
 """Held while the libraries are imported that have things of their own to do at a fork, and during a fork."""
 
 _LATE = (
-    "encodings.ascii", "fnmatch", "json", "pickle", "shutil", "tempfile", "traceback", "zlib",
+    "encodings.ascii", "fnmatch", "json", "pickle", "pwd", "shutil", "tempfile", "traceback", "zlib",
     *(f"cachedeco.{name}" for name in (
         "calls.miss", "calls.streams", "changes", "contents", "files.intake", "files.listing", "held",
         "keys.code_classes", "keys.code_graph", "keys.code_late", "keys.code_measure", "keys.code_modules",
         "keys.describe", "keys.hashers.builtin", "keys.hashers.containers", "keys.hashers.objects",
-        "keys.hashers.scalars", "keys.markers", "keys.walk", "log", "machine", "manifests", "moves", "obstacles",
+        "keys.hashers.scalars", "keys.markers", "keys.walk", "log", "machine", "manifests", "moves", "obstacles", "provenance",
         "registry.by_hand", "registry.changes", "search", "values.stream",
     )),
 )  # fmt: skip

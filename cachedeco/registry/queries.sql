@@ -139,7 +139,7 @@ SELECT host, pid, user, program, python, revision, ended FROM owners WHERE id = 
 -- For people: what is being computed, and by whom.
 SELECT i.id, coalesce(i.function, u.uri), i.created, o.id, o.host, o.pid, o.user
 FROM items AS i JOIN uris AS u ON u.id = i.uri JOIN owners AS o ON o.id = i.owner
-WHERE i.status = 1 AND i.owner IS NOT NULL ORDER BY i.id
+WHERE i.status = 1 AND i.owner IS NOT NULL ORDER BY i.created
 
 -- name: running_owners
 SELECT id, name, boot_id, pid_namespace, pid, pid_started, host, since FROM owners WHERE ended IS NULL

@@ -33,6 +33,7 @@ SCANS = {
     "record": "SCAN i",  # the condition of a search is put behind it
     "reap": "SCAN items USING INDEX items_claim",  # running claims are few, and nothing else is in it
     "release": "SCAN items USING INDEX items_claim",
+    "running_claims": "SCAN i USING INDEX items_claim",
     "running_owners": "SCAN owners USING INDEX owners_running",
     "forget_waits": "SCAN waits",  # as few as there are waits just now of those who hold a claim
     "withdraw_wait": "SCAN waits",
