@@ -33,8 +33,8 @@ _LATE = (
         "calls.miss", "calls.streams", "changes", "contents", "files.intake", "files.listing", "held",
         "keys.code_classes", "keys.code_graph", "keys.code_late", "keys.code_measure", "keys.code_modules",
         "keys.describe", "keys.hashers.builtin", "keys.hashers.containers", "keys.hashers.objects",
-        "keys.hashers.scalars", "keys.markers", "keys.walk", "log", "machine", "manifests", "moves", "obstacles", "provenance",
-        "registry.by_hand", "registry.changes", "search", "values.stream",
+        "keys.hashers.scalars", "keys.markers", "keys.walk", "log", "machine", "manifests", "moves", "obstacles",
+        "provenance", "registry.by_hand", "registry.changes", "search", "values.stream",
     )),
 )  # fmt: skip
 """With what these import; a test compares them with what calls import."""
