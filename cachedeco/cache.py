@@ -9,6 +9,7 @@ from cachedeco.changing import Changing
 from cachedeco.errors import OptionError
 from cachedeco.exchanging import Exchanging
 from cachedeco.location import folder_of
+from cachedeco.maintaining import Maintaining
 from cachedeco.settings import MEMORY_LIMIT, signs
 from cachedeco.store import Store
 from cachedeco.values import table
@@ -29,7 +30,7 @@ MODES = ("read-write", "read-only", "raise-on-miss")
 """What a miss does: compute and store; compute and store nothing; raise a `MissError`."""
 
 
-class Cache(Exchanging, Changing):
+class Cache(Exchanging, Changing, Maintaining):
     """A folder of results with a registry of what is in it.
 
     A cache may be used from any thread, survives a fork, and pickles as its path and options; a signing key is not
@@ -60,6 +61,9 @@ class Cache(Exchanging, Changing):
         serializer: of values whose function does not say otherwise, see `cached`.
         compress: the same.
         mmap: the same.
+        max_size: bytes that its items may take, as a number or a text like ``"50 GB"``. Who writes beyond it lets go of
+            what was used least recently, a little each time; pinned items stay. What was let go can be restored for
+            an hour if there is room, a minute otherwise. A cache without it says once that it has grown past 20 GB.
 
     Attributes:
         path: absolute path of the folder.
@@ -97,6 +101,7 @@ class Cache(Exchanging, Changing):
         serializer: str | Serializer = "auto",
         compress: str | None = None,
         mmap: bool = True,
+        max_size: int | str | None = None,
     ) -> None:
         if mode not in MODES:
             raise OptionError(f"Cache(mode={mode!r}): it is one of {', '.join(map(repr, MODES))}")
@@ -124,6 +129,8 @@ class Cache(Exchanging, Changing):
             serializer=serializer_of(serializer) or "auto",
             compress=compression_of(compress) or "none",
             mmap=bool(mmap),
+            max_size=None if max_size is None else _limit(max_size),
+            on_growth=_look_at_size if mode == "read-write" else None,
         )
 
     def __repr__(self) -> str:
@@ -140,7 +147,7 @@ class Cache(Exchanging, Changing):
     def __reduce__(self) -> tuple[Callable[..., Cache], tuple[Any, ...]]:
         store = self.store
         serializer = table.portable(store.serializer)
-        values = (serializer, store.compress, store.mmap)
+        values = (serializer, store.compress, store.mmap, store.growth.limit)
         return _opened, (
             self.path,
             self.mode,
@@ -219,11 +226,11 @@ def _opened(
     durability: str,
     shared: str | None,
     guard: Guard | None,
-    values: tuple[str | Serializer, str, bool],
+    values: tuple[str | Serializer, str, bool, int | None],
 ) -> Cache:
     cache = Cache.__new__(Cache)
     cache.path, cache.mode, cache.memory, cache.durability = path, mode, memory, durability
-    serializer, compress, mmap = values
+    serializer, compress, mmap, max_size = values
     cache.store = Store(
         path,
         mode,
@@ -234,8 +241,22 @@ def _opened(
         serializer=serializer_of(serializer) or "auto",
         compress=compress,
         mmap=mmap,
+        max_size=max_size,
+        on_growth=_look_at_size if mode == "read-write" else None,
     )
     return cache
+
+
+def _limit(max_size: int | str) -> int:
+    from cachedeco.units import bytes_of
+
+    return bytes_of("Cache(max_size=...)", max_size)
+
+
+def _look_at_size(store: Store) -> None:
+    from cachedeco.upkeep.budget import keep
+
+    keep(store)
 
 
 def _checked_memory(memory: int) -> int:

@@ -63,9 +63,29 @@ def remove(
     return len(removed)
 
 
+def would_go(records: Sequence[Record], *, disk: bool, unowned_writes: bool) -> list[Record]:
+    """Those that `remove` would remove."""
+    goes = {Status.UNINITIALIZED, Status.FAILED, Status.READY} | (
+        {Status.TRASH, Status.DELETED} if disk else set()
+    )
+    return [
+        each
+        for each in records
+        if each.status in goes or (each.status == Status.WRITE and each.owner is None and unowned_writes)
+    ]
+
+
 def restore(store: Store, record: Record) -> bool:
     """Bring an item back from the trash; False when it is not there."""
     done = changes.restore(store.pool, record.id)
+    if done:
+        manifests.keep(store, [record.id])
+    return done
+
+
+def pin(store: Store, record: Record, *, pinned: bool) -> bool:
+    """Keep an item from clean-ups, or no longer; False when its record is gone."""
+    done = changes.pin(store.pool, record.id, pinned=pinned)
     if done:
         manifests.keep(store, [record.id])
     return done

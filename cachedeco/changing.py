@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, Unpack
 
-    from cachedeco.record import Missing
+    from cachedeco.record import Missing, Record
     from cachedeco.search import Conditions
+    from cachedeco.upkeep.report import Report
 
     Params = Mapping[str, Any] | Missing | None
 
@@ -30,6 +31,7 @@ class Changing(Finding):
         disk: bool = False,
         keep_record: bool = True,
         all: bool = False,  # noqa: A002 - the word that people say
+        dry_run: bool = False,
         **conditions: Unpack[Conditions],
     ) -> int:
         """Move the items that match everything given to the trash. A running claim is left alone.
@@ -42,6 +44,7 @@ class Changing(Finding):
             disk: delete their values and files, for good; what is in the trash goes when its status is asked for.
             keep_record: with `disk`, leave records with the status DELETED.
             all: there need not be a condition: remove everything.
+            dry_run: only tell how many would go; `would_remove` tells which, and the bytes.
             conditions: further ones, as those of `Cache.search`.
 
         Returns:
@@ -50,19 +53,53 @@ class Changing(Finding):
         Raises:
             OptionError: there is no condition, or one is not what it should be.
         """
-        self._check_writable("remove")
-        _check_conditions("remove", {"uri": uri, "params": params, **conditions}, all=all)
-        from cachedeco.changes import remove
+        self._check_writable("remove", dry_run=dry_run)
+        records, unowned_writes = self._to_remove("remove", uri, params, conditions, all=all)
+        from cachedeco import changes
+
+        if dry_run:
+            return len(changes.would_go(records, disk=disk, unowned_writes=unowned_writes))
+        return changes.remove(
+            self.store, records, disk=disk, keep_record=keep_record, unowned_writes=unowned_writes
+        )
+
+    def would_remove(
+        self,
+        uri: str | None = None,
+        params: Params = MISSING,
+        *,
+        disk: bool = False,
+        all: bool = False,  # noqa: A002 - as above
+        **conditions: Unpack[Conditions],
+    ) -> Report:
+        """What `remove` would remove with the same arguments: which items, why, and their bytes."""
+        records, unowned_writes = self._to_remove("would_remove", uri, params, conditions, all=all)
+        from cachedeco import changes
+        from cachedeco.upkeep.report import Gone, Report
+
+        report = Report("remove", dry_run=True)
+        why = "would be deleted" if disk else "would go to the trash"
+        for each in changes.would_go(records, disk=disk, unowned_writes=unowned_writes):
+            version_id = f"{each.key}-{each.version}"
+            report.gone.append(Gone(version_id, each.function or each.uri, why, each.size or 0, each.id))
+        return report
+
+    def _to_remove(
+        self,
+        verb: str,
+        uri: str | None,
+        params: Params,
+        conditions: Conditions,
+        *,
+        all: bool,  # noqa: A002 - as above
+    ) -> tuple[list[Record], bool]:
+        """Records that meet the conditions, and whether what is written by hand is meant, too."""
+        _check_conditions(verb, {"uri": uri, "params": params, **conditions}, all=all)
         from cachedeco.search import statuses
 
         status = conditions.get("status")
-        return remove(
-            self.store,
-            self._records("remove", uri=uri, params=params, **conditions),
-            disk=disk,
-            keep_record=keep_record,
-            unowned_writes=status is not None and Status.WRITE in statuses(status),
-        )
+        named = status is not None and Status.WRITE in statuses(status)
+        return self._records(verb, uri=uri, params=params, **conditions), named
 
     def update(
         self,

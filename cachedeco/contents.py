@@ -57,15 +57,15 @@ def size_now(store: Store, record: Record) -> int | None:
         return None
 
 
-def is_intact(store: Store, record: Record) -> bool:
+def is_intact(store: Store, record: Record, *, thorough: bool = False) -> bool:
     """Whether its bytes are there, are what was recorded, and are signed if the cache is.
 
-    A file is read only if something has touched it since it was read last.
+    A file is read only if something has touched it since it was read last, or if that is asked for.
     """
     if record.form is None or record.size is None:
         return False
     try:
-        if not _is_as_recorded(store, record):
+        if not _is_as_recorded(store, record, thorough=thorough):
             return False
         if store.guard is not None and record.status == Status.READY:
             store.guard.check(_stored(store, record))
@@ -74,7 +74,7 @@ def is_intact(store: Store, record: Record) -> bool:
     return True
 
 
-def _is_as_recorded(store: Store, record: Record) -> bool:
+def _is_as_recorded(store: Store, record: Record, *, thorough: bool) -> bool:
     place = place_of(store, record)
     digest = None if record.digest is None else bytes.fromhex(record.digest)
     if place is None:
@@ -83,7 +83,7 @@ def _is_as_recorded(store: Store, record: Record) -> bool:
     store.trust.look(store.folder, place)
     token = bytes.fromhex(record.token)
     known = store.checked.get(token, record.signature)
-    found = examine(place, record.size or 0, digest, known)
+    found = examine(place, record.size or 0, digest, known, thorough=thorough)
     if found is not None and found != known:
         store.checked[token] = found
         if store.mode != "read-only":
@@ -102,7 +102,7 @@ def load(store: Store, record: Record) -> Any:
         MissingSerializerError: its serializer, or a library that it needs, is not installed.
     """
     place, guard = place_of(store, record), store.guard
-    if not _is_as_recorded(store, record):
+    if not _is_as_recorded(store, record, thorough=False):
         raise DamagedError(f"the value or file of item {record.id} is not what was stored")
     if guard is not None:
         facts = _stored(store, record)

@@ -197,6 +197,6 @@ class Finding:
 
         return self.store.items.search(wanted(verb, **conditions))
 
-    def _check_writable(self, verb: str) -> None:
-        if self.mode == "read-only":
+    def _check_writable(self, verb: str, *, dry_run: bool = False) -> None:
+        if not dry_run and self.mode == "read-only":
             raise OptionError(f"{verb} would write to the cache, which has mode='read-only'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cachedeco.errors import OptionError, StatusError
+from cachedeco.keeping import Keeping
 from cachedeco.status import Status
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cachedeco.store import Store
 
 
-class CacheItem:
+class CacheItem(Keeping):
     """One version of one key: a record of the registry and its value or file.
 
     Items come from `Cache` and from the verbs of cached functions, never from this constructor.
@@ -230,7 +231,9 @@ class CacheItem:
             raise StatusError(f"{self!r} has no value to load")
         from cachedeco import contents
 
-        return contents.load(self._store, self._record)
+        value = contents.load(self._store, self._record)
+        self.accessed()
+        return value
 
     def open(
         self,
@@ -265,6 +268,7 @@ class CacheItem:
         from cachedeco.files.opener import Opener
 
         contents.check(self._store, self._record, str(path))
+        self.accessed()
         return Opener(path, ext=ext, needed=needed, large=large, default_mode=default_mode, encoding=encoding)
 
     def ready(self) -> None:

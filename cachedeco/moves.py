@@ -69,6 +69,7 @@ def move(store: Store, record: Record, after: Status, error: str | None, name: s
         raise StatusError(f"{name} was changed by somebody else just now")
     if measured is not None:
         manifests.keep(store, [record.id])
+        store.grown(measured[0])
     log.debug("%s-%d is %s", record.key, record.version, after.name)
 
 

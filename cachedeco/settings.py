@@ -30,6 +30,12 @@ IDLE_CONNECTIONS = 8
 MEMORY_LIMIT = 64 << 20
 """Bytes of hits that a process remembers for each cache, unless `Cache` is told otherwise."""
 
+USES_SECONDS = 5.0
+"""How long a process counts the uses of items before it writes them to the registry."""
+
+USES_AT_ONCE = 1000
+"""Items whose uses are written earlier than that."""
+
 LOOK_SECONDS = 0.1
 """How long a reader takes for granted that its registry is still the one that lies in the folder."""
 

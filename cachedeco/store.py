@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cachedeco.files.folder import item_name, prepare
+from cachedeco.growth import Growth
 from cachedeco.rebuild import Rebuilding
 from cachedeco.registry.claims import Claims
 from cachedeco.registry.database import Database
@@ -17,6 +18,8 @@ from cachedeco.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cachedeco.guard import Guard
     from cachedeco.keys.content import Memory as FileMemory
 
@@ -34,6 +37,8 @@ class Store:
         serializer: of values whose function does not say otherwise, by name.
         compress: the same, of their files.
         mmap: whether large buffers come back as maps, where a function does not say otherwise.
+        max_size: bytes that all items may take; None for any number.
+        on_growth: called when so much was stored that somebody should look at the whole.
 
     Attributes:
         folder: that path.
@@ -49,6 +54,8 @@ class Store:
         items: records, and what people do with them.
         durability: whether what is stored survives a power cut, where a function does not say otherwise.
         checked: token -> signature with which the digest of a file was last found right by this process.
+        uses: of items by this process, to be counted up by hits.
+        growth: how much this process has stored since somebody looked at the whole.
         file_digests: of files that were keyed by their content.
         memory: the hits that this process remembers.
 
@@ -69,6 +76,8 @@ class Store:
         serializer: str = "auto",
         compress: str = "none",
         mmap: bool = True,
+        max_size: int | None = None,
+        on_growth: Callable[[Store], object] | None = None,
     ) -> None:
         signed = guard is not None and guard.signer is not None
         self.trust = Trust(shared, signed=signed)
@@ -84,6 +93,8 @@ class Store:
         self.folder = folder
         rebuilding = Rebuilding(folder, allowed=mode != "read-only", trust=self.trust)
         self.pool = Pool(Database(folder, rebuilding, self.trust))
+        self.uses = self.pool.uses
+        self.uses.kept = mode != "read-only"
         self.claims = Claims(self.pool)
         self.items = Items(self.pool)
         self.file_digests: FileMemory = FileDigests(self.pool)
@@ -93,6 +104,13 @@ class Store:
             # Those in the registry are not: who changes them could have one file's result taken for another's.
             self.file_digests = MEMORY
         self.memory = Memory(self.pool.slots, memory)
+        self.growth = Growth(max_size)
+        self._on_growth = on_growth
+
+    def grown(self, size: int) -> None:
+        """Count what was stored; now and then somebody looks whether that is too much."""
+        if self.growth.is_due(size) and self._on_growth is not None:
+            self._on_growth(self)
 
     def item_folder(self, key: str, version: int, token: str) -> str:
         """Absolute path of an item's own folder."""
@@ -109,4 +127,5 @@ class Store:
     def close(self) -> None:
         """Let go of connections and of what is remembered; all comes back when it is needed."""
         self.memory.clear()
+        self.pool.keep_uses(wait=1.0)
         self.pool.close()

@@ -84,9 +84,12 @@ async def _hit(store: Store, request: Request) -> Any:
             return MISSING
         if row[7] is not None and request.plan.options.on_code_change != "warn":
             try:
-                return load(store, request, row)
+                value = load(store, request, row)
             except Exception:  # noqa: BLE001 - whatever it is: below it is met again, and dealt with
                 return await in_thread(hit, store, request)
+            store.uses.counts[row[0]] += 1
+            store.pool.keep_due_uses()
+            return value
     return await in_thread(hit, store, request)
 
 

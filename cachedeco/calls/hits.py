@@ -42,11 +42,14 @@ def hit(store: Store, request: Request) -> Any:
     remembered = memory.get(name)
     if remembered is not None:
         if remembered.value is not MISSING:
+            store.uses.counts[remembered.row[0]] += 1
             return remembered.value
         value = _try(store, request, remembered.row)
         if value is not MISSING:
             return value
     ticket = memory.ticket(request.key)
+    if ticket is None:
+        store.pool.keep_due_uses()  # a look at the slots does so
     row = _newest(store, request, request.below)
     if row is None:
         return MISSING
@@ -263,6 +266,7 @@ def _try(store: Store, request: Request, row: Hit) -> Any:
     except (OSError, UnloadableError, DamagedError, OptionError) as error:
         reject(store, request, row, error)
         return MISSING
+    store.uses.counts[row[0]] += 1
     warn_of_other_code(store, request, row)
     return value
 

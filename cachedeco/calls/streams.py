@@ -135,6 +135,8 @@ class StreamCall:
                     # Nobody has seen an item of it yet: another version will do, or the function itself.
                     reject(store, self._request, row, error)
                 else:
+                    store.uses.counts[row[0]] += 1
+                    store.pool.keep_due_uses()
                     warn_of_other_code(store, self._request, row)
                     return stored
         except RegistryUnavailableError as error:

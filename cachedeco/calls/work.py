@@ -113,6 +113,7 @@ class Work:
         self._staging: Staging | None = None
         self._ended = False
         self._may_be_ready = False
+        self._kept = 0
         self._started = 0.0
         self._duration = 0
 
@@ -201,6 +202,8 @@ class Work:
                 if let_go and self._staging is not None:
                     self._staging.discard()
         owners.resign(self._store.pool)
+        if self._kept:
+            self._store.grown(self._kept)
 
     def _stage(self) -> Staging:
         if self._staging is None:
@@ -283,6 +286,7 @@ class Work:
                 raise
             mine = True
         self._ended = True
+        self._kept = stored.size or 0
         return mine
 
     def _describe(self, staging: Staging, stored: Bytes, attributes: list[Attribute]) -> None:

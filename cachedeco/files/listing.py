@@ -29,11 +29,12 @@ def _folders(path: str) -> list[os.DirEntry[str]]:
         return []  # deleted by somebody meanwhile, or never made
 
 
-def manifests(folder: str) -> list[str]:
+def manifests(folder: str, *, unfinished: bool = False) -> list[str]:
     """Absolute paths of all manifests.
 
     Args:
         folder: the cache folder.
+        unfinished: those that somebody is writing, or has left half written.
     """
     found: list[str] = []
     for first in _folders(os.path.join(folder, "items")):
@@ -41,5 +42,11 @@ def manifests(folder: str) -> list[str]:
             names = os.listdir(first.path)
         except FileNotFoundError:
             continue
-        found += [os.path.join(first.path, name) for name in names if name.endswith(EXT)]
+        found += [
+            os.path.join(first.path, name) for name in names if _is_manifest(name, unfinished=unfinished)
+        ]
     return found
+
+
+def _is_manifest(name: str, *, unfinished: bool) -> bool:
+    return name.endswith(".part") and EXT + "." in name if unfinished else name.endswith(EXT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from cachedeco.registry.statements import QUERIES
 
 TYPE_CHECKING = False
@@ -24,13 +26,14 @@ def trash(pool: Pool, ids: Sequence[int], *, unowned_writes: bool) -> list[int]:
     Returns:
         Numbers of those that it was done to.
     """
+    now = time.time_ns() // 1000
 
     def work(con: sqlite3.Connection) -> list[int]:
         done = []
         for id_ in ids:
-            touched = con.execute(QUERIES["trash"], ("removed", id_)).rowcount
+            touched = con.execute(QUERIES["trash"], ("removed", now, id_)).rowcount
             if not touched and unowned_writes:
-                touched = con.execute(QUERIES["trash_unowned"], (id_,)).rowcount
+                touched = con.execute(QUERIES["trash_unowned"], (now, id_)).rowcount
             if touched:
                 done.append(id_)
         return done
@@ -41,6 +44,11 @@ def trash(pool: Pool, ids: Sequence[int], *, unowned_writes: bool) -> list[int]:
 def restore(pool: Pool, id_: int) -> bool:
     """Bring a record back from the trash as what it was; False when it is not there."""
     return pool.update(QUERIES["restore"], (id_,)) == 1
+
+
+def pin(pool: Pool, id_: int, *, pinned: bool) -> bool:
+    """Note whether a record is kept from clean-ups; False when it is gone."""
+    return pool.update(QUERIES["pin"], (int(pinned), id_)) == 1
 
 
 def delete(pool: Pool, ids: Iterable[int], *, forget: bool) -> None:

@@ -374,7 +374,7 @@ class Claims:
 
     def trash(self, id_: int, cause: str) -> bool:
         """Take an item out of the sight of look-ups; whether it was not so already."""
-        return self._pool.update(QUERIES["trash"], (cause, id_)) == 1
+        return self._pool.update(QUERIES["trash"], (cause, time.time_ns() // 1000, id_)) == 1
 
     def sign(self, id_: int, token: bytes, signature: bytes) -> None:
         """Record the state of a file whose digest was just found right."""

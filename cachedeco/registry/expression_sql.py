@@ -6,13 +6,13 @@ What an item lacks fails every test but one behind ``not``.
 
 from __future__ import annotations
 
-import re
 import time
 
 from cachedeco.errors import OptionError
 from cachedeco.registry.attribute_search import condition as attribute_condition
 from cachedeco.registry.expression import Comparison, Joined, Not, parse, pointed
 from cachedeco.status import Status
+from cachedeco.units import BYTES, MICROSECONDS, NUMBER, scaled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,18 +22,8 @@ if TYPE_CHECKING:
     from cachedeco.registry.attribute_search import Condition
     from cachedeco.registry.expression import Node, Token
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
-_BYTES = {
-    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
-    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
-}  # fmt: skip
-_MICROSECONDS = {
-    "": 10**6, "us": 1, "ms": 10**3, "s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86_400 * 10**6,
-    "w": 7 * 86_400 * 10**6,
-}  # fmt: skip
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 _DATE_LENGTH = 10
-_LARGEST = 2**63 - 1
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
 
 
@@ -164,25 +154,15 @@ def _as_status(token: Token) -> int:
 
 
 def _as_number(token: Token) -> int:
-    return _scaled(token, {"": 1}, "a number")
+    return scaled(token.text, {"": 1}, "a number")
 
 
 def _as_bytes(token: Token) -> int:
-    return _scaled(token, _BYTES, "a number of bytes, as 10MB")
+    return scaled(token.text, BYTES, "a number of bytes, as 10MB")
 
 
 def _as_duration(token: Token) -> int:
-    return _scaled(token, _MICROSECONDS, "a length of time, as 2h or 1.5s")
-
-
-def _scaled(token: Token, units: dict[str, int], what: str) -> int:
-    found = _NUMBER.match(token.text)
-    unit = token.text[found.end() :].lower() if found else None
-    if found is None or unit not in units:
-        known = f"; units are {', '.join(filter(None, units))}" if len(units) > 1 else ""
-        raise ValueError(f"{token.text!r} is not {what}{known}")
-    number = int(found[0]) if found[0].lstrip("+-").isdecimal() else float(found[0])
-    return min(max(round(number * units[unit]), -_LARGEST), _LARGEST)
+    return scaled(token.text, MICROSECONDS, "a length of time, as 2h or 1.5s")
 
 
 def _as_moment(token: Token) -> int:
@@ -215,7 +195,7 @@ def _guess(token: Token) -> Any:
     text = token.text
     if token.kind == "text" or text.lower() in _WORDS:
         return text if token.kind == "text" else _WORDS[text.lower()]
-    if _NUMBER.fullmatch(text):
+    if NUMBER.fullmatch(text):
         return int(text) if text.lstrip("+-").isdecimal() else float(text)
     return _moment(text) if text[:4].isdecimal() and text[4:5] == "-" else text
 

@@ -45,6 +45,8 @@ class Filter:
         attrs: wanted attributes, as `attribute_search.condition` takes them.
         id: number of the item.
         where: a further condition on items ``i``, with its parameters.
+        after: number of an item; only later ones.
+        ended_after: microseconds since 1970; only what ended after.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class Filter:
         attrs: Mapping[str, Any] | None = None,
         id: int | None = None,  # noqa: A002 - it is the column's name
         where: tuple[str, list[object]] | None = None,
+        after: int | None = None,
+        ended_after: int | None = None,
     ) -> None:
         self._conditions: list[str] = []
         self.parameters: list[object] = []
@@ -74,6 +78,8 @@ class Filter:
             ("i.id = ?", id),
             ("i.created > ?", created_after),
             ("i.created < ?", created_before),
+            ("i.id > ?", after),
+            ("i.ended > ?", ended_after),
         ):
             if number is not None:
                 self._add(test, number)
@@ -275,6 +281,11 @@ class Items:
         row: tuple[bytes | None, bytes | None] | None = self._pool.read(QUERIES["seal"], (id_,))
         return row or (None, None)
 
+    def uses(self, id_: int) -> tuple[int, int] | None:
+        """How often a record was used, and when last in microseconds since 1970; None if nobody knows of a use."""
+        row: tuple[int, int] | None = self._pool.read(QUERIES["uses"], (id_,))
+        return row
+
     def code_parts(self, code: bytes) -> str | None:
         """The texts behind a digest of code, as JSON; None when they are not known."""
         row = self._pool.read(QUERIES["code_parts"], (code,))
@@ -298,7 +309,8 @@ class Items:
 
     def trash_key(self, key: bytes) -> list[tuple[int, bytes]]:
         """Take all versions of a key out of sight, but for a running claim; version and token of each."""
-        gone = self._pool.write(lambda con: con.execute(QUERIES["trash_key"], (key,)).fetchall())
+        now = time.time_ns() // 1000
+        gone = self._pool.write(lambda con: con.execute(QUERIES["trash_key"], (now, key)).fetchall())
         # A damaged record has no place, so nothing of it is to be deleted there.
         return [(version, token) for version, token in gone if type(version) is int and type(token) is bytes]
 

@@ -8,6 +8,8 @@ Notes:
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import sqlite3
 import threading
@@ -21,6 +23,7 @@ from cachedeco.registry.checkpoint import checkpoint, log_is_long
 from cachedeco.registry.connection import patiently
 from cachedeco.registry.gate import Gate
 from cachedeco.registry.slots import Slots
+from cachedeco.registry.uses import Uses
 from cachedeco.settings import CHECKPOINT_COMMITS, IDLE_CONNECTIONS, LOOK_SECONDS
 
 TYPE_CHECKING = False
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 # Held around a fork: a second thread that forks would replace the gates at which others wait.
 _forking = threading.Lock()
+_EXIT_WAIT = 1.0
 
 
 class Pool:
@@ -47,6 +51,7 @@ class Pool:
     Attributes:
         database: as given.
         slots: tell all processes which keys have changed.
+        uses: of items by this process, that the registry is still to be told of.
     """
 
     def __init__(self, database: Database) -> None:
@@ -54,6 +59,9 @@ class Pool:
         self._gate = Gate()
         database.outside = self._gate.outside
         self.slots = Slots(os.path.dirname(database.path), database.trust.file_mode)
+        self.uses = Uses()
+        # Weakly: who drops a pool closes its connections at once.
+        self.slots.on_look = weakref.WeakMethod(self.keep_due_uses)
         self._idle: list[Connection] = []
         self._writing = threading.Lock()
         self._pid = os.getpid()
@@ -160,6 +168,47 @@ class Pool:
             RegistryUnavailableError: the transaction failed.
         """
         return self.write(lambda con: con.execute(sql, parameters).rowcount)
+
+    def keep_due_uses(self) -> None:
+        """Write what was counted of uses, when it is time and nobody else is writing just now."""
+        if self.uses.are_due():
+            self.keep_uses(wait=0.0)
+
+    def keep_uses(self, wait: float) -> None:
+        """Write what was counted of uses. Never an error: a count is not worth one.
+
+        Args:
+            wait: at most so many seconds for others that are writing; what is not written stays counted.
+        """
+        # Where the registry was removed none is to be made for this.
+        if not self.uses.counts or not self.uses.kept or self.database.file() is None:
+            return
+        if not self._writing.acquire(timeout=wait):
+            return
+        try:
+            con = self._take()
+            try:
+                with contextlib.suppress(sqlite3.Error):
+                    self._write_uses(con, wait)
+            finally:
+                self._give(con)
+        except RegistryError:
+            return  # who reads or writes something that matters will say so
+        finally:
+            self._writing.release()
+
+    def _write_uses(self, con: Connection, wait: float) -> None:
+        if not con.can_write or not self.database.is_current(con):
+            return
+        con.execute(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
+        try:
+            con.execute("BEGIN IMMEDIATE")
+            self.uses.write(con)
+            con.execute("COMMIT")
+        finally:
+            if con.in_transaction:
+                con.rollback()
+            con.execute("PRAGMA busy_timeout = 0")
 
     def close(self) -> None:
         """Close the idle connections. The pool stays usable: it opens new ones when asked."""
@@ -286,6 +335,7 @@ class Pool:
         self._gate.forget()
         self._pid = os.getpid()
         self._commits = 0
+        self.uses.forget()
 
 
 def _is_at_rest(con: Connection) -> bool:
@@ -298,6 +348,15 @@ def _is_at_rest(con: Connection) -> bool:
 def _close(idle: list[Connection]) -> None:
     while idle:
         idle.pop().close()
+
+
+def _at_exit() -> None:
+    for pool in list(_pools):
+        pool.keep_uses(wait=_EXIT_WAIT)
+        pool.close()
+
+
+atexit.register(_at_exit)
 
 
 def _before_fork() -> None:

@@ -150,10 +150,12 @@ UPDATE owners SET ended = ? WHERE id = ?
 
 -- name: trash
 -- An item leaves the sight of look-ups. A running claim is left alone.
-UPDATE items SET former = status, status = -1, cause = ? WHERE id = ? AND status IN (0, 2, 3)
+UPDATE items SET former = status, status = -1, former_cause = cause, cause = ?, trashed = ?
+WHERE id = ? AND status IN (0, 2, 3)
 
 -- name: trash_key
-UPDATE items SET former = status, status = -1, cause = 'removed' WHERE key = ? AND status IN (0, 2, 3)
+UPDATE items SET former = status, status = -1, former_cause = cause, cause = 'removed', trashed = ?
+WHERE key = ? AND status IN (0, 2, 3)
 RETURNING version, token
 
 -- name: insert_item
@@ -203,10 +205,12 @@ VALUES (?, ?, 1, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
 
 -- name: trash_unowned
 -- What somebody writes by hand and nobody waits for; only when it is named.
-UPDATE items SET former = 2, status = -1, cause = 'removed' WHERE id = ? AND status = 1 AND owner IS NULL
+UPDATE items SET former = 2, status = -1, former_cause = 'abandoned', cause = 'removed', trashed = ?
+WHERE id = ? AND status = 1 AND owner IS NULL
 
 -- name: restore
-UPDATE items SET status = former, former = NULL, cause = NULL WHERE id = ? AND status = -1
+UPDATE items SET status = former, former = NULL, cause = former_cause, former_cause = NULL, trashed = NULL
+WHERE id = ? AND status = -1
 
 -- name: delete
 UPDATE items SET status = -2, data = NULL WHERE id = ? AND status = -1
@@ -214,6 +218,17 @@ UPDATE items SET status = -2, data = NULL WHERE id = ? AND status = -1
 -- name: forget
 -- The record goes too; attributes, details and uses go with it. A trigger keeps its version from being used again.
 DELETE FROM items WHERE id = ? AND status = -2
+
+-- name: count_uses
+-- Not of an item that is gone.
+INSERT INTO uses (item, count, last) SELECT id, ?, ? FROM items WHERE id = ?
+ON CONFLICT (item) DO UPDATE SET count = count + excluded.count, last = max(last, excluded.last)
+
+-- name: uses
+SELECT count, last FROM uses WHERE item = ?
+
+-- name: pin
+UPDATE items SET pinned = ? WHERE id = ?
 
 -- name: set_label
 UPDATE items SET label = ? WHERE id = ?

@@ -54,6 +54,8 @@ CREATE TABLE items (
     attempts    INTEGER NOT NULL,
     pinned      INTEGER NOT NULL DEFAULT 0, -- 1: no clean-up may remove it
     former      INTEGER,               -- the status before TRASH
+    trashed     INTEGER,               -- when it went to TRASH
+    former_cause TEXT,                 -- why it was FAILED before TRASH
     cause       TEXT,                  -- why it is FAILED or TRASH
     code        BLOB,                  -- digest of the code that made it
     ext         TEXT,
@@ -78,6 +80,9 @@ CREATE INDEX items_label ON items (label) WHERE label IS NOT NULL;
 -- Nor do items that have not failed here.
 CREATE INDEX items_failed ON items (status) WHERE status = 2;
 
+-- Nor do items outside the trash here.
+CREATE INDEX items_trash ON items (trashed) WHERE status = -1;
+
 -- Whoever deletes records, and by whatever statement: their versions stay used.
 CREATE TRIGGER items_deleted AFTER DELETE ON items BEGIN
     INSERT INTO last_versions (key, version) VALUES (old.key, old.version)
@@ -97,6 +102,12 @@ CREATE TABLE uses (
     count INTEGER NOT NULL,
     last  INTEGER NOT NULL
 );
+
+-- How far work has come that is done a little at a time.
+CREATE TABLE marks (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- The text behind a code digest, once for all items that this code made.
 CREATE TABLE codes (

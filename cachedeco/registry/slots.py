@@ -24,7 +24,7 @@ from cachedeco.errors import RegistryUnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     Ticket = tuple[int, int]  # place of a slot's first word, its number
 
@@ -43,10 +43,14 @@ class Slots:
     Args:
         folder: the one of the registry file. Who removes it removes both.
         mode: of the file.
+
+    Attributes:
+        on_look: gives what is called when the file is looked for, or None: that is often, and never on a hot road.
     """
 
     def __init__(self, folder: str, mode: int = 0o600) -> None:
         self._mode = mode
+        self.on_look: Callable[[], Callable[[], object] | None] | None = None
         self.path = os.path.join(folder, "slots")
         self._words: memoryview | None = None
         self._file: tuple[int, int] | None = None
@@ -124,6 +128,9 @@ class Slots:
 
     def _renewed(self) -> memoryview | None:
         self._checked = time.monotonic()
+        looked = None if self.on_look is None else self.on_look()
+        if looked is not None:
+            looked()
         try:
             found = os.stat(self.path)
             # Of a file that somebody has cut short, the pages behind its end cannot be touched: not longer than needed.

@@ -26,7 +26,9 @@ HEAVY = (
 )
 
 HIT = {
-    "": "cache decorator verbs wrappers errors settings location status record scripts trust store item",
+    "": "cache decorator verbs wrappers errors settings location status record scripts trust store item "
+    # An item counts its uses, a cache its growth.
+    "keeping growth maintaining",
     # Cache is made of these classes, and so is there whole; what their methods need comes when they are called.
     "finding making changing exchanging": "",
     # Knows how a registry is filled anew; what it reads for that comes when one is lost.
@@ -39,7 +41,7 @@ HIT = {
     "source uri",
     # A registry may be damaged, old, long of log or on a network: all four are asked before the first look-up.
     "registry": "aside attributes checkpoint claims connection database digests filesystem gate imports items memory "
-    "migrating owner pool slots statements",
+    "migrating owner pool slots statements uses",
     "values": "contract pickle reading reducers table",
 }
 """The modules of ours that a hit may load, by room. Another one is a decision: it costs 0.1 ms or more."""

@@ -314,3 +314,63 @@ def test_rm_takes_a_condition(run, folder):
     assert [item.status for item in Cache(folder).search(include_removed=True)].count(Status.TRASH) == 1
     assert run("restore", "--where", "function like '%report'")[0] == 0
     assert run("failed")[0] == 1
+
+
+def test_gc_shows_and_then_does(run, folder):
+    """What goes, why, and how much."""
+    code, out, err = run("gc", "label = words", "--max-age", "0s", "--dry-run")
+    assert code == 0
+    assert out.split("\t")[2:] == ["demo://words", "not used for longer than max_age\n"]
+    assert err.startswith("1 would go, ")
+    assert run("gc", "label = words", "--max-age", "0s", "--yes")[2].endswith(f"1 gone, {err.split(', ')[1]}")
+    assert Cache(folder).search(label="words") == []
+    assert run("gc", "label = words", "--max-age", "0s")[::2] == (0, "nothing to do\n")
+
+
+def test_gc_refuses_a_wrong_size(run):
+    """In one sentence."""
+    code, _, err = run("gc", "--max-size", "much")
+    assert code == 3
+    assert err.startswith("cachedeco: gc(max_size=...)='much'")
+
+
+def test_pinned_items_stay(run):
+    """Until they are unpinned."""
+    assert run("pin", "4")[::2] == (0, "1 pinned\n")
+    assert "pinned" in run("show", "4")[1]
+    assert run("gc", "--max-age", "0s", "--where", "x")[0] == 2
+    assert run("gc", "label = words", "--max-age", "0s", "--yes")[2] == "nothing to do\n"
+    assert run("unpin", "--where", "pinned = true")[::2] == (0, "1 unpinned\n")
+
+
+def test_clean_finds_files_without_a_record(run, folder):
+    """And asks before it deletes them."""
+    Cache(folder).store.pool.update("DELETE FROM items WHERE id = 4", ())
+    code, out, _ = run("clean", "--dry-run")
+    assert code == 0
+    assert "no record speaks of it" in out
+    assert run("clean", "--yes", "--auto")[0] == 0
+    assert run("clean")[2] == "nothing to do\n"
+
+
+def test_verify_finds_damage(run, folder):
+    """Exit code 1; the item is in the trash then."""
+    assert run("verify")[::2] == (0, "3 checked, 0 damaged, 0 B\n")
+    Cache(folder).search(uri="demo://words")[0].path.unlink()
+    code, out, err = run("verify", "--full", "--time-limit", "1h")
+    assert (code, out.split("\t")[2:]) == (1, ["demo://words", "damaged or lost\n"])
+    assert err.startswith("3 checked, 1 damaged")
+    assert run("verify", "--time-limit", "soon")[0] == 2
+
+
+def test_stats_tell_what_was_saved(run):
+    """Hits and computations of each function."""
+    import shop_pipeline
+
+    shop_pipeline.table(3)
+    shop_pipeline.cache.close()
+    rows = json.loads(run("stats", "--json")[1])
+    by_name = {each["name"]: each for each in rows}
+    assert (by_name["shop_pipeline.table"]["hits"], by_name["shop_pipeline.table"]["computed"]) == (1, 2)
+    assert by_name["shop_pipeline.report"]["failed"] == 1
+    assert len(run("stats")[1].splitlines()) == 3

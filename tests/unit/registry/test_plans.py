@@ -122,6 +122,7 @@ def test_a_miss_pays_for_two_indexes(con):
         "items_claim",
         "items_failed",
         "items_label",
+        "items_trash",
     ]
 
 
