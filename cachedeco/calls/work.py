@@ -113,7 +113,6 @@ class Work:
         self._staging: Staging | None = None
         self._ended = False
         self._may_be_ready = False
-        self._kept = 0
         self._started = 0.0
         self._duration = 0
 
@@ -202,8 +201,6 @@ class Work:
                 if let_go and self._staging is not None:
                     self._staging.discard()
         owners.resign(self._store.pool)
-        if self._kept:
-            self._store.grown(self._kept)
 
     def _stage(self) -> Staging:
         if self._staging is None:
@@ -286,7 +283,9 @@ class Work:
                 raise
             mine = True
         self._ended = True
-        self._kept = stored.size or 0
+        if mine:
+            # Here, where an error or a clean-up that takes a while keeps neither the value nor an event loop.
+            self._store.grown(stored.size or 0)
         return mine
 
     def _describe(self, staging: Staging, stored: Bytes, attributes: list[Attribute]) -> None:

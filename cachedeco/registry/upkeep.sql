@@ -40,7 +40,7 @@ WHERE id = ? AND status IN (2, 3) AND pinned = 0
 -- name: in_trash
 SELECT i.id, i.key, i.version, i.token, i.size, coalesce(i.function, u.uri)
 FROM items AS i JOIN uris AS u ON u.id = i.uri
-WHERE i.status = -1 AND i.trashed < ? AND i.pinned = 0 ORDER BY i.trashed LIMIT ?
+WHERE i.status = -1 AND coalesce(i.trashed, i.created) < ? AND i.pinned = 0 ORDER BY i.trashed LIMIT ?
 
 -- name: forget_trashed
 DELETE FROM items WHERE id = ? AND status IN (-1, -2)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cachedeco.record import Record
     from cachedeco.store import Store
 
+_MOMENT = 60.0
 _NAME = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)-([0-9a-f]{32})(\.part)?")
 _MANIFEST = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)-([0-9a-f]{32})\.json(\.[0-9a-f]+\.part)?")
 
@@ -51,7 +52,7 @@ def clean_disk(store: Store, *, dry_run: bool = False) -> Report:
         key, version, token = found[1], int(found[2]), found[3]
         if not upkeep.is_known(store.pool, key, version, token):
             _delete(report, path, "no record speaks of it")
-        elif found[4] is not None and not _is_being_written(store, key, version):
+        elif found[4] is not None and not _is_being_written(store, key, version) and _is_old(path):
             _delete(report, path, "left behind by a process that died")
     return report
 
@@ -92,6 +93,14 @@ def _is_being_written(store: Store, key: str, version: int) -> bool:
     """Whether what is half there may still become whole: by a claim, or by hand."""
     found = store.items.search(Filter(key=bytes.fromhex(key), version=(version,), status=tuple(Status)))
     return any(each.status in {Status.WRITE, Status.UNINITIALIZED} for each in found)
+
+
+def _is_old(path: str) -> bool:
+    """Whether nobody can be writing it just now: the manifest of a finished item is written anew in a moment."""
+    try:
+        return os.stat(path).st_mtime < time.time() - _MOMENT
+    except OSError:
+        return False
 
 
 def _delete(report: Report, path: str, why: str) -> None:

@@ -53,8 +53,8 @@ def test_every_statement_fits_the_schema(name):
 def test_every_statement_is_used():
     """No statement lies around that no code asks for."""
     code = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
-    used = set(re.findall(r"QUERIES\[.(\w+).\]", code))
-    tests = {value for name, value in vars(upkeep).items() if name.isupper() and isinstance(value, str)}
+    used = set(re.findall(r"QUERIES\[['\"](\w+)['\"]\]", code))
+    tests = {value for value in vars(upkeep).values() if isinstance(value, str) and value in upkeep.QUERIES}
     assert used | tests == {*statements.QUERIES, *upkeep.QUERIES}
     assert not {*statements.QUERIES} & {*upkeep.QUERIES}, "the names tell which file a statement is in"
 

@@ -43,6 +43,7 @@ def test_bytes_without_a_record_go(filler, tmp_path):
     os.mkdir(part)
     with open(folder + ".json.0123.part", "w", encoding="utf-8") as file:
         file.write("half")
+    os.utime(part, (0, 0))
     filler.cache.store.pool.update("DELETE FROM items WHERE id = ?", (item.id,))
     report = filler.cache.clean_disk(dry_run=True)
     assert {gone.what for gone in report} == {folder, part, folder + ".json", folder + ".json.0123.part"}
@@ -139,3 +140,14 @@ def test_a_read_only_cache_is_not_cleaned(filler, tmp_path, verb):
         with pytest.raises(OptionError, match="read-only"):
             getattr(reader, verb)()
         assert not getattr(reader, verb)(dry_run=True)
+
+
+def test_what_is_being_written_just_now_is_left_alone(filler):
+    """The manifest of a finished item is written anew when something is said of it."""
+    item = filler.item("a")
+    part = f"{item.path.parent}.json.0123.part"
+    with open(part, "w", encoding="utf-8") as file:
+        file.write("half")
+    assert not filler.cache.clean_disk()
+    os.utime(part, (0, 0))
+    assert len(filler.cache.clean_disk()) == 1
