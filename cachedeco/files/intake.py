@@ -51,12 +51,21 @@ def copy_in(source: str, place: str, trust: Trust) -> tuple[int, bytes]:
 
 
 def remove(folder: str) -> None:
-    """Delete an item's folder, its manifest, and one that was being written; gone already is as good."""
+    """Delete an item's folder, its manifest, and one that was being written; gone already is as good.
+
+    What a planted link leads to is not ours: a link in the place of the folder goes itself, and below one that stands in
+    the place of the folder above there is nothing to delete.
+    """
     import shutil
 
+    above = os.path.dirname(folder)
+    if os.path.islink(above) or not os.path.isdir(above):
+        return
     manifest.remove(folder)
     for path in (folder, folder + ".part"):
-        if os.path.isdir(path):
+        if os.path.islink(path):
+            os.unlink(path)
+        elif os.path.isdir(path):
             shutil.rmtree(path)
 
 

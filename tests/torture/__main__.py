@@ -24,6 +24,7 @@ FORMS = (
     "powercut",
     "model",
     "corrupt",
+    "evil",
     "mutants",
 )
 """Each is a module of this name in the folder forms, with a function ``torture(run)``."""
