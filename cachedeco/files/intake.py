@@ -53,8 +53,8 @@ def copy_in(source: str, place: str, trust: Trust) -> tuple[int, bytes]:
 def remove(folder: str) -> None:
     """Delete an item's folder, its manifest, and one that was being written; gone already is as good.
 
-    What a planted link leads to is not ours: a link in the place of the folder goes itself, and below one that stands in
-    the place of the folder above there is nothing to delete.
+    What a planted link leads to is not ours: a link in the place of the folder goes itself, and below one that stands
+    in the place of the folder above there is nothing to delete.
     """
     import shutil
 
