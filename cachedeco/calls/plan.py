@@ -57,6 +57,7 @@ class Request:
         below: only READY items below this version are considered.
         seen: the newest READY version that turned out unusable; 0 for none.
         attempts: how often the function has been run for this call.
+        outrun: how often somebody else was faster to claim.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class Request:
         "key",
         "kwargs",
         "names",
+        "outrun",
         "plan",
         "scope",
         "seen",
@@ -95,6 +97,7 @@ class Request:
         self.below = ANY_VERSION
         self.seen = 0
         self.attempts = 0
+        self.outrun = 0
 
     def _take_the_long_road(self) -> None:
         plan, make = self.plan, make_walked_key

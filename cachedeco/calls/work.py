@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cachedeco.values.contract import Packed
 
 
+_OFTEN = 20
 UNSTORED_ELSEWHERE = "another process could not store the result; computed again"
 """Why a call that has waited runs its function without the cache."""
 
@@ -134,6 +135,11 @@ class Work:
         self._claim = self._store.claims.claim(wanted, self.token, plan.form, above)
         if self._claim is None:
             self._ended = True
+            request.outrun += 1
+            if request.outrun == _OFTEN:
+                # Who is faster is found by the next look, and waited for. Where nobody is found again and again, an
+                # index of the registry may say what its rows do not.
+                self._store.pool.doubt()
             return False
         self._flight.claim = self._claim.id
         return True

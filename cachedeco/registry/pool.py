@@ -233,15 +233,25 @@ class Pool:
         """Replace a damaged registry; raise what is no damage, or what could not be mended."""
         if not isinstance(trouble, RegistryDamagedError):
             raise trouble
+        # Another thread or process may have been faster, before or after we took a look.
+        if not self.doubt() and self.database.file() == trouble.file:
+            raise trouble
+
+    def doubt(self) -> bool:
+        """Look through the whole registry, after answers that contradict each other; rebuild it if it is damaged.
+
+        Returns:
+            Whether it was.
+
+        Raises:
+            RegistryError: it could not be read, or not be rebuilt.
+        """
         self.close()
         self._gate.enter()
         try:
-            mended = self.database.mend()
+            return self.database.mend()
         finally:
             self._gate.leave()
-        # Another thread or process may have been faster, before or after we took a look.
-        if not mended and self.database.file() == trouble.file:
-            raise trouble
 
     def _settle(self, con: Connection) -> None:
         if con.file == self._settled:

@@ -12,7 +12,7 @@ from random import SystemRandom
 
 from xxhash import xxh3_128_digest
 
-from cachedeco.registry.aside import ERRORS, is_obstructed
+from cachedeco.registry.aside import ERRORS, is_obstructed, says_damaged
 from cachedeco.registry.statements import QUERIES
 from cachedeco.status import Status
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 MOST_PROBES = 200_000
 """Row numbers that are tried one by one, where SQLite cannot read on."""
+
+_ATTEMPTS = 3
+_HINDRANCES = frozenset({5, 6, 7, 10, 13, 14, 15})
+"""SQLITE_BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL: they are about reaching what is in a file."""
 
 _LENGTH = 16
 _GAP = 1 << 31
@@ -59,14 +63,29 @@ def read(path: str) -> Salvage:
 
     Args:
         path: of the file.
+
+    Raises:
+        sqlite3.Error: it cannot be reached just now, for want of room or descriptors: what it has is not lost.
     """
-    found = Salvage()
     if not os.path.isfile(path) or is_obstructed(path):
-        return found
+        return Salvage()
+    for _ in range(_ATTEMPTS):
+        try:
+            return _attempt(path, strict=True)
+        except _HinderedError as error:
+            trouble = error.trouble
+    if _has_room(os.path.dirname(path)):
+        return _attempt(path, strict=False)  # it is this file, then, that says so
+    raise trouble
+
+
+def _attempt(path: str, *, strict: bool) -> Salvage:
+    found = Salvage()
     quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     try:
         con = sqlite3.connect(f"file:{quoted}?mode=ro", uri=True, isolation_level=None)
-    except ERRORS:
+    except ERRORS as error:
+        _heed(error, strict=strict)
         return found
     with contextlib.closing(con):
         # A damaged text is a reason to leave out its row, not to stop.
@@ -76,21 +95,49 @@ def read(path: str) -> Salvage:
             con.execute("PRAGMA trusted_schema = OFF")
             con.execute("PRAGMA cell_size_check = ON")
             con.execute("PRAGMA mmap_size = 0")
-        except ERRORS:
+        except ERRORS as error:
+            _heed(error, strict=strict)
             return found
-        _read(con, found)
+        _read(_Reader(con, strict=strict), found)
     return found
 
 
-def _read(con: sqlite3.Connection, found: Salvage) -> None:
-    uris = {row["id"]: row["uri"] for row in _rows(con, "uris", "id")}
-    owners = _rows(con, "owners", "id")
+class _HinderedError(Exception):
+    def __init__(self, trouble: Exception) -> None:
+        super().__init__(str(trouble))
+        self.trouble = trouble
+
+
+def _heed(error: Exception, *, strict: bool) -> None:
+    """Stop at an error that says nothing of what is in the file."""
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if strict and code in _HINDRANCES and not says_damaged(error):
+        raise _HinderedError(error) from error
+
+
+def _has_room(folder: str) -> bool:
+    """Whether a file as large as those that SQLite needs beside a registry can be written."""
+    path = os.path.join(folder, f"room-{os.urandom(4).hex()}")
+    try:
+        with open(path, "xb") as file:
+            file.write(bytes(1 << 16))
+    except OSError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    return True
+
+
+def _read(reader: _Reader, found: Salvage) -> None:
+    uris = {row["id"]: row["uri"] for row in reader.rows("uris", "id")}
+    owners = reader.rows("owners", "id")
     known = {row["id"] for row in owners}
-    for row in _rows(con, "last_versions", None):
+    for row in reader.rows("last_versions", None):
         if _is_key(row.get("key")) and type(row.get("version")) is int:
             found.used(row["key"], row["version"])
     kept = set()
-    for row in _rows(con, "items", "id"):
+    for row in reader.rows("items", "id"):
         row["uri"] = uris.get(row.get("uri"))
         if _is_key(row.get("key")) and type(row.get("version")) is int and 0 < row["version"] < _GAP:
             found.used(row["key"], row["version"])
@@ -98,9 +145,9 @@ def _read(con: sqlite3.Connection, found: Salvage) -> None:
                 found.items[row["key"], row["version"]] = row
                 kept.add(row["id"])
     found.tables["owners"] = owners
-    found.tables["codes"] = [row for row in _rows(con, "codes", None) if isinstance(row.get("parts"), str)]
+    found.tables["codes"] = [row for row in reader.rows("codes", None) if isinstance(row.get("parts"), str)]
     for table, order in (("details", "item"), ("uses", "item"), ("attributes", None)):
-        found.tables[table] = [row for row in _rows(con, table, order) if row.get("item") in kept]
+        found.tables[table] = [row for row in reader.rows(table, order) if row.get("item") in kept]
 
 
 def _makes_sense(row: Row, owners: set[int]) -> bool:
@@ -120,37 +167,48 @@ def _is_key(key: object) -> bool:
     return isinstance(key, bytes) and len(key) == _LENGTH
 
 
-def _rows(con: sqlite3.Connection, table: str, number: str | None) -> list[Row]:
-    """The rows of a table that can be read: from its beginning, from its end, and one by one in between.
+class _Reader:
+    """Reads rows of a damaged registry.
 
     Args:
-        con: to the damaged registry.
-        table: a name from this module.
-        number: the column that is the row's number; None for a table without one.
+        con: a connection to it.
+        strict: stop at errors that say nothing of what is in the file.
     """
-    order = f" ORDER BY {number}" if number else ""
-    sql = f"SELECT * FROM {table}"  # noqa: S608 - names from this module
-    rows, whole = _until_error(con, sql + order)
-    if whole or number is None:
+
+    def __init__(self, con: sqlite3.Connection, *, strict: bool) -> None:
+        self._con = con
+        self._strict = strict
+
+    def rows(self, table: str, number: str | None) -> list[Row]:
+        """The rows of a table that can be read: from its beginning, from its end, and one by one in between.
+
+        Args:
+            table: a name from this module.
+            number: the column that is the row's number; None for a table without one.
+        """
+        order = f" ORDER BY {number}" if number else ""
+        sql = f"SELECT * FROM {table}"  # noqa: S608 - names from this module
+        rows, whole = self._until_error(sql + order)
+        if whole or number is None:
+            return rows
+        behind, _ = self._until_error(f"{sql}{order} DESC")
+        first = rows[-1][number] if rows else 0
+        last = behind[-1][number] if behind else first
+        seen = {row[number] for row in rows}
+        rows += [row for row in behind if row[number] not in seen]
+        for each in range(first + 1, min(last, first + MOST_PROBES)):
+            rows += self._until_error(f"{sql} WHERE {number} = ?", each)[0]
         return rows
-    behind, _ = _until_error(con, f"{sql}{order} DESC")
-    first = rows[-1][number] if rows else 0
-    last = behind[-1][number] if behind else first
-    seen = {row[number] for row in rows}
-    rows += [row for row in behind if row[number] not in seen]
-    for each in range(first + 1, min(last, first + MOST_PROBES)):
-        rows += _until_error(con, f"{sql} WHERE {number} = ?", each)[0]
-    return rows
 
-
-def _until_error(con: sqlite3.Connection, sql: str, *parameters: object) -> tuple[list[Row], bool]:
-    rows: list[Row] = []
-    try:
-        for row in con.execute(sql, parameters):
-            rows.append(dict(row))  # noqa: PERF401 - those before an error count
-    except (*ERRORS, OverflowError):
-        return rows, False
-    return rows, True
+    def _until_error(self, sql: str, *parameters: object) -> tuple[list[Row], bool]:
+        rows: list[Row] = []
+        try:
+            for row in self._con.execute(sql, parameters):
+                rows.append(dict(row))  # noqa: PERF401 - those before an error count
+        except (*ERRORS, OverflowError) as error:
+            _heed(error, strict=self._strict)
+            return rows, False
+        return rows, True
 
 
 def _text(data: bytes) -> str | None:

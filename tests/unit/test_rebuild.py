@@ -14,6 +14,8 @@ import pytest
 
 from cachedeco import OUTPUT, Cache, RegistryError, Status, StoreWarning, cached
 from cachedeco.registry import aside, owner
+from cachedeco.registry.claims import Claims
+from cachedeco.registry.pool import Pool
 
 LARGE = list(range(5_000))
 CALLS = []
@@ -467,3 +469,70 @@ def test_whatever_is_flipped_in_a_registry_no_value_is_wrong(filled, seed):
             assert small(x) == x
             assert file(x).read_text() == f"file {x}"
         assert all(item.status in Status for item in filled.search(include_removed=True))
+
+
+def test_what_hinders_reading_for_a_moment_costs_nothing(filled, monkeypatch):
+    """A registry that lies aside and cannot be opened just now, for want of descriptors or room, is read later."""
+    from cachedeco.registry import salvage
+
+    connect, failures = sqlite3.connect, []
+
+    def hindered(path, *args, **options):
+        if "salvage" in str(path) and not failures:
+            failures.append(path)
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = 14
+            raise error
+        return connect(path, *args, **options)
+
+    before = facts(filled.search())
+    filled.close()
+    monkeypatch.setattr(salvage.sqlite3, "connect", hindered)
+    with Cache(filled.path) as cache:
+        cache.rebuild()
+    monkeypatch.undo()
+    assert failures
+    assert facts(filled.search()) == before
+
+
+def test_what_cannot_be_reached_at_all_is_left_for_later(filled, monkeypatch):
+    """It still lies aside, and nothing is made in its place without it."""
+    from cachedeco.registry import salvage
+
+    before = facts(filled.search())
+    filled.close()
+    connect = sqlite3.connect
+
+    def hindered(path, *args, **options):
+        if "salvage" in str(path):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = 13
+            raise error
+        return connect(path, *args, **options)
+
+    monkeypatch.setattr(salvage.sqlite3, "connect", hindered)
+    monkeypatch.setattr(salvage, "_has_room", lambda folder: False)
+    with Cache(filled.path) as cache, pytest.raises(RegistryError, match="could not be rebuilt"):
+        cache.rebuild()
+    monkeypatch.undo()
+    with pytest.warns(StoreWarning, match="was rebuilt"), Cache(filled.path) as cache:
+        assert facts(cache.search()) == before
+    assert facts(filled.search()) == before
+
+
+def test_a_registry_that_contradicts_itself_is_looked_through(filled, monkeypatch):
+    """A damaged index may tell a claim again and again of a newer result that no look finds."""
+    claim, doubt, doubted = Claims.claim, Pool.doubt, []
+
+    def contradicted(claims, *given, **options):
+        return claim(claims, *given, **options) if doubted else None
+
+    def noted(pool):
+        doubted.append(doubt(pool))
+
+    monkeypatch.setattr(Claims, "claim", contradicted)
+    monkeypatch.setattr(Pool, "doubt", noted)
+    _, small, _ = functions(filled)
+    assert small(99) == 99
+    assert doubted == [False], "it is looked at once, and nothing is wrong with it"
+    CALLS.clear()

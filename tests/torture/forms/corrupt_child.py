@@ -15,7 +15,7 @@ import numpy as np
 import subject
 from oracle import right
 
-from cachedeco import Cache, Status, cached
+from cachedeco import Cache, MissingSerializerError, Status, cached
 from cachedeco.errors import UntrustedCacheError
 
 SECONDS = 30.0
@@ -285,6 +285,10 @@ def examine(case, notes):
             removed = len(look_at(cache))
     except UntrustedCacheError as error:
         return "refused", [] if linked else [f"{step} raised {error!r}"]
+    except MissingSerializerError as error:
+        # A name that nobody knows may be that of somebody else's serializer, which is not installed here.
+        renamed = "serializer = damage(serializer)" in case.done[0]
+        return "refused", [] if renamed else [f"{step} raised {error!r}"]
     except Exception as error:  # noqa: BLE001 - any is a violation
         return "raised", [f"{step} raised {error!r}"]
     if again and not (linked and case.done[0].startswith("folder items")):

@@ -116,6 +116,7 @@ class Folder:
         self.path = path
         self.payload = payload
         self.dice = dice
+        self.is_guarded = True
         self.con = sqlite3.connect(os.path.join(path, "registry", "registry.db"), isolation_level=None)
         self.con.row_factory = sqlite3.Row
 
@@ -182,7 +183,8 @@ def _stream(folder):
 
 
 def _arguments(folder):
-    head = folder.dice.choice([b"", bytes(33), b"\x01" + folder.dice.randbytes(32)])
+    heads = [b"", bytes(33), b"\x01" + folder.dice.randbytes(32)] if folder.is_guarded else [b""]
+    head = folder.dice.choice(heads)
     folder.con.execute("INSERT OR IGNORE INTO details (item) SELECT id FROM items WHERE status = 2")
     return folder.con.execute("UPDATE details SET arguments = ?", (head + folder.payload,)).rowcount
 
@@ -394,7 +396,8 @@ def one(case, source, path, evidence, modules, seed):
     guard, place, kind, mac = case
     shutil.copytree(source, path, symlinks=True)
     folder = Folder(path, payloads(evidence).get(kind, b""), random.Random(seed))  # noqa: S311 - dice
-    if guard != "none":
+    folder.is_guarded = guard != "none"
+    if folder.is_guarded:
         forge(folder, mac)
     count = folder.con.execute(REPLAYS[place]).rowcount if place in REPLAYS else PLACES[place](folder)
     folder.close()
@@ -407,6 +410,9 @@ def one(case, source, path, evidence, modules, seed):
     finally:
         sys.path.remove(modules)
         sys.modules.pop("planted_module", None)
+    if guard == "plain":
+        # Nothing is signed there: who writes to the folder can put other values in, but no code.
+        wrong = [each for each in wrong if "a wrong value" not in each]
     ran = os.path.isdir(evidence)
     if ran:
         os.rmdir(evidence)
