@@ -14,7 +14,7 @@ import sqlite3
 
 from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavailableError
 from cachedeco.registry import aside, statements
-from cachedeco.registry.connection import Connection
+from cachedeco.registry.connection import Connection, patiently
 from cachedeco.registry.filesystem import refuse_network
 from cachedeco.registry.imports import import_filelock
 from cachedeco.registry.migrating import migrate, migrations
@@ -266,10 +266,24 @@ class Database:
         Raises:
             RegistryError: as for `mend`.
         """
-        with contextlib.closing(self.connect()):
-            self._replace(lambda: True, tell=False)
+        replaced = False
+        while not replaced:
+            with contextlib.closing(self.connect()) as con, self._alone(con):
+                # Another rebuild may have been faster: then that registry is the one to be replaced.
+                replaced = self._replace(lambda file=con.file: self.file() == file, tell=False)  # type: ignore[misc]
         with contextlib.closing(self.connect()) as con:
             return int(con.execute(statements.QUERIES["count"]).fetchone()[0])
+
+    @contextlib.contextmanager
+    def _alone(self, con: Connection) -> Iterator[None]:
+        """Hold the write lock, so that nobody commits to what is about to be read out; as far as it can be had."""
+        with contextlib.suppress(*aside.ERRORS):
+            patiently(con, "BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            if con.in_transaction:
+                con.rollback()
 
     def _replace(self, wanted: Callable[[], bool], *, tell: bool = True) -> bool:
         try:

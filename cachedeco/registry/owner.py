@@ -118,8 +118,12 @@ def own(pool: Pool) -> Owner:
         if owner is not None:
             if owner.is_known(pool):
                 return owner
-            # Somebody removed the folder or a file: nobody could tell any more that we live.
-            _kept.append(owner)
+            # Somebody removed the folder or a file: nobody could tell any more that we live. Of an owner that computes
+            # something the lock is kept all the same.
+            if owner.begun & live_tokens:
+                _kept.append(owner)
+            else:
+                owner.let_go()
         owner = _owners[folder] = _make(pool)
     for row in pool.read_all(QUERIES["running_owners"], (SWEEP,)):
         other = OwnerRow(row)

@@ -42,6 +42,10 @@ _forking = threading.Lock()
 _EXIT_WAIT = 1.0
 
 
+class _SetAsideError(Exception):
+    """The registry is another one by now."""
+
+
 class Pool:
     """Keeps connections for reuse, the last used first; safe to use from any thread.
 
@@ -110,11 +114,17 @@ class Pool:
         Raises:
             RegistryUnavailableError: the transaction failed, at its commit at the latest.
         """
-        try:
-            return self._write(work, durable=durable)
-        except RegistryDamagedError as error:
-            self._mend(error)
-        return self._write(work, durable=durable)
+        mended = False
+        while True:
+            try:
+                return self._write(work, durable=durable)
+            except _SetAsideError:
+                continue  # nothing was done yet
+            except RegistryDamagedError as error:
+                if mended:
+                    raise
+                self._mend(error)
+                mended = True
 
     def _write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
         # Threads of one process queue here rather than in SQLite's busy handler, which sleeps.
@@ -131,6 +141,8 @@ class Pool:
                     con.execute("PRAGMA synchronous = FULL")
                     self._settle(con)
                 patiently(con, "BEGIN IMMEDIATE")
+                if not self.database.is_current(con):
+                    raise _SetAsideError  # by a rebuild, which had the write lock until now
                 result = work(con)
                 raised = self.slots.begin(changed) if changed else []
                 try:

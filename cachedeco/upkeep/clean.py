@@ -52,7 +52,7 @@ def clean_disk(store: Store, *, dry_run: bool = False) -> Report:
         key, version, token = found[1], int(found[2]), found[3]
         if not upkeep.is_known(store.pool, key, version, token):
             _delete(report, path, "no record speaks of it")
-        elif found[4] is not None and not _is_being_written(store, key, version) and _is_old(path):
+        elif found[4] is not None and not _is_being_written(store, key, version) and _is_left(path):
             _delete(report, path, "left behind by a process that died")
     return report
 
@@ -95,10 +95,10 @@ def _is_being_written(store: Store, key: str, version: int) -> bool:
     return any(each.status in {Status.WRITE, Status.UNINITIALIZED} for each in found)
 
 
-def _is_old(path: str) -> bool:
-    """Whether nobody can be writing it just now: the manifest of a finished item is written anew in a moment."""
+def _is_left(path: str) -> bool:
+    """Whether nobody can be writing it just now. The manifest of a finished item is written anew in a moment."""
     try:
-        return os.stat(path).st_mtime < time.time() - _MOMENT
+        return os.path.isdir(path) or os.stat(path).st_mtime < time.time() - _MOMENT
     except OSError:
         return False
 

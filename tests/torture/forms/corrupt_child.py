@@ -287,7 +287,7 @@ def examine(case, notes):
         return "refused", [] if linked else [f"{step} raised {error!r}"]
     except MissingSerializerError as error:
         # A name that nobody knows may be that of somebody else's serializer, which is not installed here.
-        renamed = "serializer = damage(serializer)" in case.done[0]
+        renamed = "serializer = damage(serializer)" in case.done[0] or case.done[0].startswith("registry")
         return "refused", [] if renamed else [f"{step} raised {error!r}"]
     except Exception as error:  # noqa: BLE001 - any is a violation
         return "raised", [f"{step} raised {error!r}"]
