@@ -340,7 +340,7 @@ def test_pinned_items_stay(run):
     assert "pinned" in run("show", "4")[1]
     assert run("gc", "--max-age", "0s", "--where", "x")[0] == 2
     assert run("gc", "label = words", "--max-age", "0s", "--yes")[2] == "nothing to do\n"
-    assert run("unpin", "--where", "pinned = true")[::2] == (0, "1 unpinned\n")
+    assert run("pin", "--off", "--where", "pinned = true")[::2] == (0, "1 unpinned\n")
 
 
 def test_clean_finds_files_without_a_record(run, folder):
