@@ -136,6 +136,11 @@ class Cache(Exchanging, Changing, Maintaining):
     def __repr__(self) -> str:
         return f"Cache({self.path!r})"
 
+    def _repr_html_(self) -> str:
+        from cachedeco.tables import of_cache
+
+        return of_cache(self.path, self.stats())
+
     def __len__(self) -> int:
         """Number of all records, whatever their status."""
         return len(self.store.items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cachedeco.errors import OptionError
-from cachedeco.item import CacheItem
+from cachedeco.item import CacheItem, Items
 from cachedeco.record import MISSING
 from cachedeco.registry.items import VISIBLE, Filter
 from cachedeco.status import Status
@@ -125,7 +125,7 @@ class Finding:
             function=function,
             where=where,
         )
-        return [CacheItem(record, self.store) for record in found]
+        return Items(CacheItem(record, self.store) for record in found)
 
     def by_attrs(self, attrs: Mapping[str, Any]) -> set[int]:
         """Numbers of the items that have these attributes, as `CacheItem.id` has them.

@@ -48,6 +48,11 @@ class CacheItem(Keeping):
         uri = self.uri if self.uri.isprintable() else ascii(self.uri)[1:-1]
         return f"CacheItem[{uri} V:{self.version} {self.status.name}]"
 
+    def _repr_html_(self) -> str:
+        from cachedeco.tables import of_item
+
+        return of_item(self)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CacheItem):
             return NotImplemented
@@ -354,6 +359,17 @@ class CacheItem(Keeping):
         if found is not None:
             self._record = found
         return self._record
+
+
+class Items(list[CacheItem]):
+    """A list of items, which a notebook shows as a table."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from cachedeco.tables import of_items
+
+        return of_items(self)
 
 
 def _opened(  # noqa: PLR0917 - called by pickle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from cachedeco.errors import RetryError
-from cachedeco.item import CacheItem
+from cachedeco.item import CacheItem, Items
 from cachedeco.scripts import own_name
 
 TYPE_CHECKING = False
@@ -38,8 +38,8 @@ class Retried:
 
 def failed(store: Store, where: Callable[[CacheItem], object] | None) -> list[CacheItem]:
     """The items that failed and that no later version has made up for, the oldest first."""
-    items = [CacheItem(record, store) for record in store.items.failed()]
-    return items if where is None else [item for item in items if where(item)]
+    items = (CacheItem(record, store) for record in store.items.failed())
+    return Items(items if where is None else filter(where, items))
 
 
 def retry_failed(store: Store, where: Callable[[CacheItem], object] | None) -> list[Retried]:

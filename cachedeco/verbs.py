@@ -5,7 +5,7 @@ from __future__ import annotations
 from cachedeco.calls.hits import find
 from cachedeco.calls.plan import Request
 from cachedeco.errors import OptionError
-from cachedeco.item import CacheItem
+from cachedeco.item import CacheItem, Items
 from cachedeco.status import Status
 from cachedeco.wrappers import dispatch
 
@@ -32,7 +32,7 @@ def items(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> list[Ca
     """Every version of this call's key, newest first, whatever its status or the code that made it."""
     request = _request(function, args, kwargs)
     store = request.plan.store()
-    return [CacheItem(record, store) for record in store.items.versions(request.key)]
+    return Items(CacheItem(record, store) for record in store.items.versions(request.key))
 
 
 def status(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Status:
