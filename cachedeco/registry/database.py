@@ -16,7 +16,7 @@ from cachedeco.errors import RegistryDamagedError, RegistryError, RegistryUnavai
 from cachedeco.registry import aside, statements
 from cachedeco.registry.connection import Connection, patiently
 from cachedeco.registry.filesystem import refuse_network
-from cachedeco.registry.imports import import_filelock
+from cachedeco.registry.maintenance import maintenance
 from cachedeco.registry.migrating import migrate, migrations
 from cachedeco.registry.slots import Slots
 from cachedeco.settings import BUSY_SECONDS
@@ -384,27 +384,3 @@ class Database:
         old = aside.finish(self.path)
         if tell and rebuilding is not None and (count or old):
             rebuilding.tell(count, old)
-
-
-@contextlib.contextmanager
-def maintenance(
-    folder: str,
-    mode: int = 0o600,
-    outside: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
-) -> Iterator[None]:
-    """Hold the lock of a cache folder for what only one process may do at a time.
-
-    Args:
-        folder: the cache folder.
-        mode: of the lock file.
-        outside: around the wait for it, see `Database.outside`.
-    """
-    from cachedeco.obstacles import clear_for_file
-
-    path = os.path.join(folder, "maintenance.lock")
-    clear_for_file(path)
-    with contextlib.ExitStack() as held:
-        with outside():
-            lock = import_filelock().FileLock(path, mode=mode, thread_local=False, fallback_to_soft=False)
-            held.enter_context(lock)
-        yield

@@ -9,7 +9,6 @@ Notes:
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import sqlite3
 import threading
@@ -200,27 +199,14 @@ class Pool:
         try:
             con = self._take()
             try:
-                with contextlib.suppress(sqlite3.Error):
-                    self._write_uses(con, wait)
+                if con.can_write and self.database.is_current(con):
+                    self.uses.write_apart(con, wait)
             finally:
                 self._give(con)
         except RegistryError:
             return  # who reads or writes something that matters will say so
         finally:
             self._writing.release()
-
-    def _write_uses(self, con: Connection, wait: float) -> None:
-        if not con.can_write or not self.database.is_current(con):
-            return
-        con.execute(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
-        try:
-            con.execute("BEGIN IMMEDIATE")
-            self.uses.write(con)
-            con.execute("COMMIT")
-        finally:
-            if con.in_transaction:
-                con.rollback()
-            con.execute("PRAGMA busy_timeout = 0")
 
     def close(self) -> None:
         """Close the idle connections. The pool stays usable: it opens new ones when asked."""

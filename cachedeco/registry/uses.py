@@ -10,6 +10,8 @@ Notes:
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from collections import defaultdict
 
@@ -47,6 +49,24 @@ class Uses:
         self._due_at = time.monotonic() + USES_SECONDS
         now = time.time_ns() // 1000
         con.executemany(QUERIES["count_uses"], [(count, now, id_) for id_, count in counts.items()])
+
+    def write_apart(self, con: Connection, wait: float) -> None:
+        """Write them in a transaction of their own. Never an error: a count is not worth one.
+
+        Args:
+            con: a connection that may write, outside a transaction.
+            wait: at most so many seconds for others that are writing; what is not written stays counted.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            con.execute(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
+            try:
+                con.execute("BEGIN IMMEDIATE")
+                self.write(con)
+                con.execute("COMMIT")
+            finally:
+                if con.in_transaction:
+                    con.rollback()
+                con.execute("PRAGMA busy_timeout = 0")
 
     def forget(self) -> None:
         """Forget them: in a forked child they are the parent's."""

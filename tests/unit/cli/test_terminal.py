@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 
@@ -19,7 +20,15 @@ _CODES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 def terminal(folder, *words):
     """A command on a terminal of 100 columns."""
     command = ["-m", "cachedeco", "--cache", str(folder), *words]
-    return pexpect.spawn(sys.executable, command, dimensions=(40, 100), encoding="utf-8", timeout=60)
+    return pexpect.spawn(
+        sys.executable,
+        command,
+        dimensions=(40, 100),
+        encoding="utf-8",
+        timeout=60,
+        # Who was started in the background ignores it, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def said(child):
