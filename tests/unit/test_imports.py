@@ -40,8 +40,8 @@ HIT = {
     "code_names code_origin code_tree code_values code_watch fingerprint key plain sentinels shortcut signature "
     "source uri",
     # A registry may be damaged, old, long of log or on a network: all four are asked before the first look-up.
-    "registry": "aside attributes checkpoint claims connection database digests filesystem gate imports items maintenance "
-    "memory migrating owner pool slots statements uses",
+    "registry": "aside attributes checkpoint claims connection database digests filesystem gate imports "
+    "items maintenance memory migrating owner pool slots statements uses",
     "values": "contract pickle reading reducers table",
 }
 """The modules of ours that a hit may load, by room. Another one is a decision: it costs 0.1 ms or more."""
