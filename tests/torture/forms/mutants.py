@@ -75,13 +75,16 @@ MUTANTS = (
         "registry/claims.py",
         "        if ours and token not in owners.live_tokens:\n",
         "        if False and ours:\n",
+        "interrupt",  # strikes where it does in few places: each time with other dice
+        "interrupt",
+        "interrupt",
         "interrupt",
     ),
     Mutant(
         "a damaged item is not set aside",
         "registry/queries.sql",
-        "UPDATE items SET former = status, status = -1, cause = ? WHERE id = ? AND status IN (0, 2, 3)",
-        "UPDATE items SET former = status, status = -1, cause = ? WHERE id = ? AND status IN (0, 2, 9)",
+        "former_cause = cause, cause = ?, trashed = ?\nWHERE id = ? AND status IN (0, 2, 3)",
+        "former_cause = cause, cause = ?, trashed = ?\nWHERE id = ? AND status IN (0, 2, 9)",
         "model",
     ),
     Mutant(
