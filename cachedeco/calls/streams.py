@@ -18,7 +18,8 @@ import time
 from cachedeco.calls import notices
 from cachedeco.calls.flights import Flight
 from cachedeco.calls.hits import best, open_stream, reject, warn_of_other_code
-from cachedeco.calls.plan import Request
+from cachedeco.calls.miss import wait
+from cachedeco.calls.plan import ANY_VERSION, Request
 from cachedeco.calls.refusals import refuse_miss, refuse_while_cooling_down
 from cachedeco.calls.work import Work
 from cachedeco.errors import RegistryUnavailableError, StoreError
@@ -29,7 +30,7 @@ from cachedeco.values.contract import DamagedError, Packed, UnloadableError, Uns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from typing import Any, BinaryIO
 
     from cachedeco.calls.plan import Plan
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from cachedeco.store import Store
 
 _COPIED_AT_ONCE = 1 << 20
+_PATIENCE = 5.0
+"""Seconds for another call that is storing the same just then: it copies a spool, and may have been stopped."""
 
 
 def stream(
@@ -208,30 +211,53 @@ class StreamCall:
         if self._spool is not None:
             self._under_claim(lambda work: work.failed(error))
 
-    def _under_claim(self, end: Any) -> None:
-        store, request = self._store, self._request
+    def _under_claim(self, end: Callable[[Work], object]) -> None:
+        """Claim and end; whoever has published the same meanwhile, or is about to, goes first."""
+        store = self._store
         if store is None:
             return
+        deadline = time.monotonic() + _PATIENCE
+        try:
+            while not self._claim_and_end(store, end):
+                if not self._is_left_to_us(store, deadline):
+                    return
+        except RegistryUnavailableError as error:
+            self._give_up(error)
+
+    def _claim_and_end(self, store: Store, end: Callable[[Work], object]) -> bool:
+        request = self._request
         work = Work(store, request, Flight(store.folder, request.key, request.scope, self._plan.name))
         work.start(self._started)
         request.attempts = 1
         token = work.token
         try:
             live_tokens.add(token)
-            # Streams do not wait for each other, so nobody else would end the claim of a dead process.
+            # Nobody waits for a stream before it is exhausted, so the claim of a dead process is ended here.
             running = store.claims.running(request.key, request.scope)
             if running is not None and not running.ours:
                 store.claims.reap_if_dead(running.owner)
-            if work.claim(None if self._refresh else request.seen):
-                work.stop()
-                end(work)
-        except RegistryUnavailableError as error:
-            self._give_up(error)
+            if not work.claim(None if self._refresh else request.seen):
+                return False
+            work.stop()
+            end(work)
+            return True
         finally:
             ours = token in live_tokens
             live_tokens.discard(token)
             if ours:
                 work.end()
+
+    def _is_left_to_us(self, store: Store, deadline: float) -> bool:
+        """Whether what could not be claimed still is to be stored, as when the registry was rebuilt just then."""
+        request = self._request
+        running = store.claims.running(request.key, request.scope)
+        if running is not None:
+            flight = Flight(store.folder, request.key, request.scope, self._plan.name)
+            return wait(store, flight, running, deadline) is not None
+        if time.monotonic() > deadline:
+            return False
+        newest = None if self._refresh else best(store, request, ANY_VERSION)
+        return newest is None or newest[1] <= request.seen
 
     def _unusable(self, error: Exception) -> None:
         """Do without the cache, before the function is run; raise where the function's options say so."""

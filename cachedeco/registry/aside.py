@@ -102,6 +102,9 @@ def _move(path: str, target: str) -> None:
     if _is_no_file(path):
         # SQLite would stumble over it when the registry is read out.
         target += f".no-file-{os.urandom(4).hex()}"
+    elif os.path.lexists(target):
+        # Of who opened the old file late: the log of the one that waits to be read out lies there already.
+        target += f".late-{os.urandom(4).hex()}"
     with contextlib.suppress(FileNotFoundError):
         os.rename(path, target)
 

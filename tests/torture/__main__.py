@@ -25,6 +25,7 @@ FORMS = (
     "model",
     "corrupt",
     "evil",
+    "soak",
     "mutants",
 )
 """Each is a module of this name in the folder forms, with a function ``torture(run)``."""
@@ -38,6 +39,7 @@ def main(arguments=None):
     length.add_argument("--short", action="store_true", help="a form of seconds, for every change (default)")
     length.add_argument("--long", action="store_true", help="the form whose figures count")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--minutes", type=float, help="how long the form soak lasts")
     parser.add_argument("--first", action="store_true", help="stop at the first violation")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # so that children are ended
@@ -52,7 +54,7 @@ def main(arguments=None):
 
 def _run(name, options):
     form = importlib.import_module(f"tests.torture.forms.{name}")
-    run = Run(name, long=options.long, seed=options.seed, first=options.first)
+    run = Run(name, long=options.long, seed=options.seed, first=options.first, minutes=options.minutes)
     try:
         form.torture(run)
     except Stop:

@@ -26,16 +26,18 @@ class Run:
         long: whether the long form is run.
         seed: of the dice.
         first: stop at the first violation.
+        minutes: how long a form lasts that can last as long as one likes; None for its own length.
 
     Attributes:
         dice: where everything random comes from, so that a seed repeats the moments as well as a machine can.
         folder: temporary, removed at the end unless something was violated.
     """
 
-    def __init__(self, name, *, long, seed, first=False):
+    def __init__(self, name, *, long, seed, first=False, minutes=None):
         self.name = name
         self.long = long
         self.seed = seed
+        self.minutes = minutes
         self.dice = random.Random(f"{name} {seed}")  # noqa: S311 - moments, not secrets
         self.folder = tempfile.mkdtemp(prefix=f"torture-{name}-")
         self.violations = []

@@ -536,3 +536,18 @@ def test_a_registry_that_contradicts_itself_is_looked_through(filled, monkeypatc
     assert small(99) == 99
     assert doubted == [False], "it is looked at once, and nothing is wrong with it"
     CALLS.clear()
+
+
+def test_the_log_of_who_came_late_does_not_replace_that_of_a_registry_set_aside(filled):
+    """Someone who had the old path open may make a log under it once more."""
+    filled.close()
+    path = path_of(filled)
+    aside.set_aside(path)
+    kept = Path(aside.salvage_folder(path), "registry.db-wal")
+    kept.write_bytes(b"of the old one")
+    Path(path + "-wal").write_bytes(b"late")
+    aside.set_aside(path)
+    assert kept.read_bytes() == b"of the old one"
+    assert [each.read_bytes() for each in kept.parent.glob("registry.db-wal.late-*")] == [b"late"]
+    assert not os.path.exists(path + "-wal")
+    shutil.rmtree(kept.parent)

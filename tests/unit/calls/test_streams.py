@@ -7,6 +7,7 @@ import inspect
 import itertools
 import os
 import threading
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import pytest
 
 import cachedeco
 from cachedeco import OptionError, PreviousFailureError, Status, StoreError, StoreWarning, cached
+from cachedeco.calls import streams
+from cachedeco.registry import owner as owners
+from cachedeco.registry.claims import new_token
 from cachedeco.values.contract import DamagedError, UnloadableError
 
 CALLS = []
@@ -615,3 +619,49 @@ def test_a_function_and_a_generator_of_one_uri_do_not_meet(cache):
     assert one(3) == [3]
     assert list(two(3)) == [0, 1, 2]
     assert CALLS == [3]
+
+
+def test_a_stream_is_stored_also_when_the_registry_is_rebuilt_while_it_is_claimed(cache, make, monkeypatch):
+    """What the claim was to belong to is gone by then: it is claimed once more."""
+    stream, own, rebuilt = make(), owners.own, []
+
+    def own_and_rebuild(pool):
+        owner = own(pool)
+        if not rebuilt:
+            rebuilt.append(True)
+            cache.rebuild()
+        return owner
+
+    monkeypatch.setattr(owners, "own", own_and_rebuild)
+    assert list(stream(3)) == list(stream(3)) == [0, 1, 2]
+    assert CALLS == [3]
+    assert rebuilt
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["which fails", "which takes too long"])
+def test_who_exhausts_a_stream_waits_a_moment_for_who_is_storing_it(cache, make, monkeypatch, fails):
+    """If nothing comes of that, it is stored here; the caller has its items in any case."""
+    claims, theirs = cache.store.claims, new_token()
+    claim = claims.claim
+
+    def be_outrun(wanted, token, form, above):
+        monkeypatch.setattr(claims, "claim", claim)
+        claim(wanted, theirs, form, above)
+        return claim(wanted, token, form, above)
+
+    def wait(store, flight, running, deadline):
+        assert 0 < deadline - time.monotonic() <= streams._PATIENCE
+        if not fails:
+            return None
+        claims.release(theirs)
+        return claims.outcome(running.id)
+
+    monkeypatch.setattr(claims, "claim", be_outrun)
+    monkeypatch.setattr(streams, "wait", wait)
+    owners.live_tokens.add(theirs)
+    try:
+        assert list(make()(3)) == [0, 1, 2]
+    finally:
+        owners.live_tokens.discard(theirs)
+    assert [item.status for item in cache.search()][-1] == (Status.READY if fails else Status.WRITE)
+    claims.release(theirs)
