@@ -9,6 +9,7 @@ from __future__ import annotations
 from cachedeco.cache import Cache
 from cachedeco.decorator import cached
 from cachedeco.errors import (
+    ArchiveError,
     CachedecoError,
     CodeChangedError,
     FetchError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OUTPUT",
+    "ArchiveError",
     "Cache",
     "CacheItem",
     "CachedFunction",

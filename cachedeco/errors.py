@@ -170,6 +170,10 @@ class InputChangedError(CachedecoError, OSError):
         return str(self.args[0]) if self.args else ""
 
 
+class ArchiveError(CachedecoError, ValueError):
+    """A file is no archive that `Cache.export` has made, or it is damaged."""
+
+
 class FetchError(CachedecoError, OSError):
     """A file could not be downloaded, or is not what was expected.
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from cachedeco.making import Making
+from cachedeco.record import MISSING
+from cachedeco.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime
+    import os
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, Unpack
 
     from cachedeco.item import CacheItem
+    from cachedeco.receipt import Receipt
+    from cachedeco.record import Missing
+    from cachedeco.search import Conditions
+
+    Params = Mapping[str, Any] | Missing | None
 
 
 class Exchanging(Making):
@@ -118,3 +126,98 @@ class Exchanging(Making):
             progress=progress,
         )
         return call.run()
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        uri: str | None = None,
+        params: Params = MISSING,
+        *,
+        dry_run: bool = False,
+        **conditions: Unpack[Conditions],
+    ) -> Receipt:
+        """Write items to one archive, from which `import_` puts them into another cache.
+
+        Each goes with its value or files, parameters, attributes and all else that is known of it. Each is read and
+        compared with its digest before; what is damaged, changed or removed meanwhile, or has links in it, is left out
+        and told. The archive is there when it is whole.
+
+        Args:
+            path: of the archive, a zip file; what exists is not overwritten.
+            uri: exactly this one. Without any condition all READY items are exported.
+            params: exactly these; needs `uri`. Left out: any.
+            dry_run: write nothing, and tell what would be done.
+            conditions: further ones, as those of `search`, such as ``where="size < 1GB and age < 30d"``. The status may
+                be READY, which is the default unless `where` speaks of it, or FAILED, or both.
+
+        Returns:
+            What was exported and what not, item by item.
+
+        Raises:
+            FileExistsError: there is something at that path.
+            OptionError: a condition is not what it should be.
+            OSError: the archive cannot be written.
+
+        Examples:
+            >>> import tempfile
+            >>> from cachedeco import Cache
+            >>> folder = tempfile.TemporaryDirectory()
+            >>> with folder, Cache(f"{folder.name}/a") as one, Cache(f"{folder.name}/b") as other:
+            ...     item = one.create("demo://greeting", attrs={"kind": "text"}, filename="greeting.txt")
+            ...     size = item.path.write_text("hello")
+            ...     item.ready()
+            ...     receipt = one.export(f"{folder.name}/greetings.zip", attrs={"kind": "text"})
+            ...     (entry,) = other.import_(f"{folder.name}/greetings.zip")
+            ...     len(receipt.taken), entry.item.path.read_text(), entry.item.attrs
+            (1, 'hello', {'kind': 'text'})
+        """
+        import os
+
+        from cachedeco import exporting
+        from cachedeco.search import compiled, statuses
+
+        status, where = conditions.get("status"), conditions.get("where")
+        if status is None:
+            status = exporting.ALLOWED if where is not None and compiled(where)[1] else Status.READY
+        conditions["status"] = exporting.checked_statuses(statuses(status))
+        records = self._records("export", uri=uri, params=params, **conditions)
+        target = os.path.abspath(os.fspath(path))
+        return exporting.export(self.store, records, target, dry_run=dry_run)
+
+    def import_(
+        self, path: str | os.PathLike[str], *, trusted: bool | None = None, dry_run: bool = False
+    ) -> Receipt:
+        """Take the items of an archive that `export` has written.
+
+        Nothing is overwritten. An item that is there already, with the same content and made by the same code, is
+        passed over, so importing twice changes nothing. Another one becomes a version of its key: the one that it had,
+        if that is above all that were ever used here, else the next free one; so the newest version of a key may be
+        one that was imported. Each item is there as a whole or not at all, whenever the process ends.
+
+        The archive is not believed: sizes, names, digests and whatever else is said in it is checked, and nothing in it
+        leads out of an item's folder. That a result belongs to its parameters cannot be checked: import from whom you
+        would take results.
+
+        Args:
+            path: of the archive.
+            trusted: True if you know who made it: values that may run code when they are loaded (pickles) come in too.
+                False leaves those out. Default: if there are any, that is an error, and nothing is imported (a dry run
+                shows them as refused). A cache with ``signing_key=`` or ``allow_pickle=False`` asks nobody: it takes
+                what is signed with its key, and signs it anew for its place here, or what runs no code.
+            dry_run: import nothing, and tell what would be done.
+
+        Returns:
+            What was imported, what was there, and what was refused for which reason, item by item.
+
+        Raises:
+            ArchiveError: it is no such archive, is damaged, or has keys that are made otherwise than here.
+            UntrustedCacheError: there are values that may run code, and `trusted` was not said.
+            OptionError: the cache has ``mode="read-only"``.
+        """
+        self._check_writable("import_")
+        import os
+
+        from cachedeco.importing import import_
+
+        source = os.path.abspath(os.fspath(path))
+        return import_(self.store, source, trusted=trusted, dry_run=dry_run)

@@ -25,6 +25,8 @@ COMMANDS = {
     "path": "print where an item's file or folder is",
     "open": "print what is in an item, decompressed",
     "fetch": "download a file, or take it if it has not changed",
+    "export": "write items to an archive, for another cache",
+    "import": "take the items of an archive",
     "stats": "hits, computations and time saved, per function",
     "du": "how much space what takes",
     "gc": "let go of what is old or too much",
@@ -35,6 +37,9 @@ COMMANDS = {
     "completion": "print a script that completes commands in a shell",
 }
 """Name -> one line for the help text, in its order."""
+
+_MODULES = {"import": "import_"}
+"""Commands whose modules cannot have their names."""
 
 
 _EPILOG = f"""\
@@ -93,4 +98,4 @@ def module_of(command: str) -> ModuleType:
     """The module of a command."""
     from importlib import import_module
 
-    return import_module(f"cachedeco.cli.commands.{command}")
+    return import_module(f"cachedeco.cli.commands.{_MODULES.get(command, command)}")

@@ -1,4 +1,4 @@
-"""Showing what a clean-up would do, asking, and doing it."""
+"""Showing what a clean-up would do, asking, and doing it; and what was moved between caches."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cachedeco.cli.screen import Screen
+    from cachedeco.receipt import Receipt
     from cachedeco.upkeep.report import Report
 
 
@@ -53,3 +54,25 @@ def show(report: Report, screen: Screen) -> None:
         for each in report
     )
     screen.table(("id", "size", "what", "why"), rows, ("id", "size"))
+
+
+def moved(receipt: Receipt, done: str, screen: Screen) -> int:
+    """Print what did not go, in a dry run also what would, and the sums.
+
+    Args:
+        receipt: of an export or import.
+        done: the participle of what was done.
+        screen: where to show it.
+
+    Returns:
+        1 if something was left out, or there was nothing.
+    """
+    shown = list(receipt) if receipt.dry_run else receipt.refused
+    rows = ((each.outcome, str(each.version), printable(each.uri), each.reason) for each in shown)
+    if shown:
+        screen.table(("outcome", "version", "uri", "why"), rows, ("version",))
+    would = "would be " if receipt.dry_run else ""
+    there = f", {len(receipt.there):,} there already" if receipt.there else ""
+    refused = f", {len(receipt.refused):,} left out" if receipt.refused else ""
+    screen.note(f"{len(receipt.taken):,} {would}{done}, {size(receipt.size)}{there}{refused}")
+    return 1 if receipt.refused or not len(receipt) else 0

@@ -70,7 +70,7 @@ class Manifest:
 
 def dump(manifest: Manifest) -> bytes:
     """A manifest as text, with its checksum."""
-    body = _text({name: _plain(getattr(manifest, name)) for name in Manifest.FIELDS} | {"scheme": SCHEME})
+    body = _text({name: plain(getattr(manifest, name)) for name in Manifest.FIELDS} | {"scheme": SCHEME})
     return f'{{"checksum":"{xxhash.xxh3_128_hexdigest(body.encode())}","item":{body}}}\n'.encode()
 
 
@@ -90,7 +90,7 @@ def parse(data: bytes) -> Manifest:
             or item.pop("scheme") != SCHEME
         ):
             raise ValueError("its checksum or its scheme is another one")
-        return _checked(Manifest(**{name: _original(value) for name, value in item.items()}))
+        return _checked(Manifest(**{name: original(value) for name, value in item.items()}))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"it is no manifest: {error!r}") from error
 
@@ -156,19 +156,21 @@ def _text(item: dict[str, Any]) -> str:
     return json.dumps(item, sort_keys=True, separators=(",", ":"))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value of a record in a form that JSON can hold."""
     if isinstance(value, bytes):
         return {"hex": value.hex()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return value
 
 
-def _original(value: Any) -> Any:
+def original(value: Any) -> Any:
+    """The inverse of `plain`."""
     if isinstance(value, dict):
         return bytes.fromhex(value["hex"])
     if isinstance(value, list):
-        return [_original(each) for each in value]
+        return [original(each) for each in value]
     return value
 
 

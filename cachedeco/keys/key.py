@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 SCHEME = 1
 """Number of the way in which uri and parameters are put together. It is in each key."""
 
-_SCHEMES = f"cachedeco key {SCHEME}.{fingerprint.SCHEME}"
+SCHEMES = f"cachedeco key {SCHEME}.{fingerprint.SCHEME}"
+"""Names the ways in which keys and digests of values are made: keys of other ones are of no use here."""
+
 _HEADS_KEPT = 512
 _heads: dict[tuple[str, tuple[str, ...]], Head] = {}
 
@@ -88,7 +90,7 @@ def _lay_out(uri: str, order: tuple[str, ...]) -> Head:
     names = tuple(sorted(order))
     if len(_heads) >= _HEADS_KEPT:
         _heads.clear()
-    head = _heads[uri, order] = marshal.dumps((_SCHEMES, uri, *names), plain.MARSHAL), names
+    head = _heads[uri, order] = marshal.dumps((SCHEMES, uri, *names), plain.MARSHAL), names
     return head
 
 

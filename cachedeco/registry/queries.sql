@@ -88,7 +88,7 @@ SELECT i.id FROM items AS i
 WHERE i.status = 2 AND NOT EXISTS (
     SELECT 1 FROM items AS n
     WHERE n.key = i.key AND n.scope = i.scope AND n.version > i.version AND n.status IN (1, 2, 3)
-)
+) AND substr(i.scope, 1, 8) <> x'61646f7074696e67' -- copied from another cache when its process ended
 ORDER BY i.id
 
 -- name: insert_code
@@ -278,3 +278,28 @@ FROM waits AS w
 JOIN items AS i ON i.key = w.key AND i.scope = w.scope AND i.status = 1 AND i.owner IS NOT NULL
 JOIN uris AS u ON u.id = i.uri
 WHERE w.item = ?
+
+-- name: same_item
+-- A finished item of a key with the same content, whatever its version: what another cache offers is there already.
+SELECT id FROM items
+WHERE key = ? AND status = ? AND scope = ? AND code IS ? AND form IS ? AND serializer IS ? AND compression IS ?
+    AND size IS ? AND digest IS ? AND filename IS ? AND cause IS ? AND (status = 3 OR created = ?)
+ORDER BY version LIMIT 1
+
+-- name: insert_adopted
+INSERT INTO items (key, version, status, scope, token, owner, created, attempts, ext, label, uri, function, params)
+VALUES (?, ?, 1, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)
+
+-- name: commit_adopted
+-- The item is what it was in the other cache, and nobody's: only what its own copy differs in is ours.
+UPDATE items SET status = ?, scope = ?, code = ?, form = ?, serializer = ?, compression = ?, size = ?, digest = ?,
+    filename = ?, cause = ?, created = ?, signature = ?, mac = ?, data = ?, ended = ?, duration = ?, attempts = ?,
+    owner = NULL
+WHERE id = ? AND token = ? AND status = 1
+
+-- name: forget_unadopted
+DELETE FROM items WHERE key = ? AND token = ? AND scope = ? AND status IN (1, 2)
+
+-- name: forget_abandoned_adoptions
+-- Of a process that was killed while it copied them.
+DELETE FROM items WHERE key = ? AND status = 2 AND cause = 'abandoned' AND substr(scope, 1, 8) = x'61646f7074696e67'

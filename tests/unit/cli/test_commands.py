@@ -374,3 +374,36 @@ def test_stats_tell_what_was_saved(run):
     assert (by_name["shop_pipeline.table"]["hits"], by_name["shop_pipeline.table"]["computed"]) == (1, 2)
     assert by_name["shop_pipeline.report"]["failed"] == 1
     assert len(run("stats")[1].splitlines()) == 3
+
+
+def test_export_and_import_move_items(run, tmp_path):
+    """What meets a condition, with the sums; what is there already is passed over."""
+    archive, other = str(tmp_path / "a.zip"), str(tmp_path / "other")
+    assert run("export", archive, "label = words", "--dry-run")[:2] == (0, "taken\t1\tdemo://words\t\n")
+    assert run("export", archive, "label = words")[::2] == (0, "1 exported, 28 B\n")
+    assert run("import", archive)[::2] == (0, "0 imported, 0 B, 1 there already\n")
+    assert run("--cache", other, "import", archive)[::2] == (0, "1 imported, 28 B\n")
+    (item,) = Cache(other).search(attrs={"batch": 2})
+    assert item.open().result.read() == "one\ntwo\n"
+
+
+def test_import_asks_for_the_word_of_its_user_where_code_could_run(run, tmp_path):
+    """And names the two ways out, as options."""
+    archive, other = str(tmp_path / "a.zip"), str(tmp_path / "other")
+    assert run("export", archive)[0] == 0
+    code, out, err = run("--cache", other, "import", archive)
+    assert (code, out) == (2, "")
+    assert "say --trusted; --no-code leaves them out" in err
+    code, out, err = run("--cache", other, "import", archive, "--no-code")
+    assert (code, err) == (1, "1 imported, 28 B, 2 left out\n")
+    assert out.splitlines()[0].split("\t")[:2] == ["refused", "1"]
+    assert run("--cache", other, "import", archive, "--trusted")[0] == 0
+    assert len(Cache(other)) == 3
+
+
+def test_export_of_nothing_is_no_success(run, tmp_path):
+    """And an archive that exists is not overwritten."""
+    assert run("export", str(tmp_path / "a.zip"), "label = nothing")[::2] == (1, "0 exported, 0 B\n")
+    code, _, err = run("export", str(tmp_path / "a.zip"))
+    assert code == 3
+    assert "is not overwritten" in err
