@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from types import CodeType, FunctionType, MethodType
+from types import FunctionType, MethodType
 
 import xxhash
 
@@ -56,7 +56,7 @@ class Code:
                 b"version " + version.encode("utf-8", "surrogatepass")
             )
         elif isinstance(inner, FunctionType):
-            source.capture(inner.__code__)
+            source.capture(inner.__code__, inner.__globals__)
 
     def digest(self, arguments: Mapping[str, object] | None = None) -> bytes:
         """Return the 16 bytes that stand for the code.
@@ -115,18 +115,18 @@ class Code:
         if isinstance(inner, FunctionType) and self.version is None:
             self.digest()
             used = [function for state in self._states.values() for function in state.watch.functions()]
-            codes = [inner.__code__, *(function.__code__ for function in used if _by_value(function))]
+            functions: list[Any] = [inner, *(function for function in used if _by_value(function))]
             if _by_value(inner):
-                codes += _methods_in_cells(inner.__globals__)
-            for code in codes:
-                text = source.captured(code.co_filename)
-                if text is not None:
-                    texts[code.co_filename] = text
+                functions += _methods_in_cells(inner.__globals__)
+            for each in functions:
+                found = source.captured(each.__code__, each.__globals__)
+                if found is not None:
+                    texts[found[0]] = found[1]
         return {"function": self.function, "version": self.version, "texts": texts, "process": PROCESS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for filename, text in state["texts"].items():
-            source.remember(filename, text, None)
+            source.receive(filename, text)
         inner = closure.underlying(state["function"])
         if isinstance(inner, FunctionType) and _by_value(inner):
             remember_sent(inner, state["process"])
@@ -137,18 +137,18 @@ def _by_value(function: FunctionType) -> bool:
     return function.__globals__.get("__name__") in MAIN
 
 
-def _methods_in_cells(namespace: Mapping[str, object]) -> list[CodeType]:
-    """Return a method of each class that a cell defines: later calls may get its instances as arguments."""
-    codes: dict[str, CodeType] = {}
+def _methods_in_cells(namespace: Mapping[str, object]) -> list[FunctionType]:
+    """Return a method of each text in which a cell defines classes, whose instances later calls may get."""
+    methods: dict[object, FunctionType] = {}
     for cls in tuple(namespace.values()):
         if not isinstance(cls, type) or cls.__module__ not in MAIN:
             continue
         for member in tuple(vars(cls).values()):
-            code = getattr(member, "__code__", None)
-            if isinstance(code, CodeType) and not os.path.exists(code.co_filename):
-                source.capture(code)
-                codes[code.co_filename] = code
-    return list(codes.values())
+            filename = member.__code__.co_filename if isinstance(member, FunctionType) else None
+            if filename is not None and not os.path.exists(filename):
+                source.capture(member.__code__, member.__globals__)
+                methods[member if filename == source.SENT else filename] = member
+    return list(methods.values())
 
 
 class _State:

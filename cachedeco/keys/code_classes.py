@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import CodeType, FunctionType
 
-from cachedeco.keys import code_origin
+from cachedeco.keys import code_origin, source
 from cachedeco.keys.code_annotations import add_annotations
 from cachedeco.keys.code_describe import describe, of_value
 
@@ -68,7 +68,8 @@ def _is_generated(name: str, value: object, enumerated: dict[str, object]) -> bo
     """Tell whether a member was made by the standard library from what is counted elsewhere."""
     if name in _NO_MEANING or name.startswith(_GENERATED_PREFIXES) or name in enumerated:
         return True
-    if type(value).__name__ == "_tuplegetter":
+    # What `__slots__` makes: that counts itself, and a class that was sent by value has nothing else of it.
+    if type(value).__name__ in {"_tuplegetter", "member_descriptor"}:
         return True
     function = getattr(value, "__func__", value)
     written = getattr(getattr(function, "__wrapped__", function), "__code__", None)
@@ -86,7 +87,12 @@ def _is_generated(name: str, value: object, enumerated: dict[str, object]) -> bo
 
 def _is_from_attrs(value: object) -> bool:
     """Tell whether attrs wrote the method: from the fields, and with hashes in it that differ by process."""
-    return isinstance(value, FunctionType) and value.__code__.co_filename.startswith("<attrs generated ")
+    if not isinstance(value, FunctionType):
+        return False
+    filename = value.__code__.co_filename
+    if filename == source.SENT:  # it no longer says so, but its text has come along
+        filename, _ = source.captured(value.__code__, value.__globals__) or ("", b"")
+    return filename.startswith("<attrs generated ")
 
 
 def _add_members(graph: Graph, enumerated: dict[str, object], node: Node) -> None:

@@ -244,7 +244,7 @@ def _show_record(value: Any, kind: type, depth: int) -> str:
 def _is_generated(method: Any) -> bool:
     """Say whether dataclasses wrote a ``__repr__``; one written by hand may hide what the fields show."""
     code = getattr(getattr(method, "__wrapped__", None), "__code__", None)
-    return code is not None and code.co_filename == "<string>"
+    return code is not None and code.co_qualname.startswith("__create_fn__.")
 
 
 def _fields(kind: type, fields: Iterable[tuple[str, Any]], depth: int) -> str:

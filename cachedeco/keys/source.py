@@ -32,7 +32,12 @@ _SAME = ("co_name", "co_qualname", "co_firstlineno", "co_linetable", "co_excepti
 _TEXTS_KEPT = 4
 _NO_STATEMENT = b" \t\f\r\n#)]}"
 
+SENT = "<dynamic-code>"
+"""The file that cloudpickle, since 3.1.3, names in all code that it sends by value."""
+_SENT_KEPT = 64
+
 _texts: dict[str, list[Text]] = {}
+_sent: list[tuple[str, Text]] = []
 _found: dict[int, tuple[weakref.ref[CodeType], Source | None]] = {}
 # `warnings.catch_warnings` restores what it saw at its start, so two threads in it can undo each other.
 _compiling = allocate_lock()
@@ -79,9 +84,14 @@ class _Parsed:
             self.normalised: CodeType = compile(self.tree, filename, "exec", flags, dont_inherit=True)
 
 
-def capture(code: CodeType) -> None:
-    """Keep the text that the code's file has now, so that a later edit of the file does not hide it."""
-    filename = code.co_filename
+def capture(code: CodeType, namespace: Mapping[str, object]) -> None:
+    """Keep the text that the code's file has now, so that a later edit of the file does not hide it.
+
+    Args:
+        code: the code object of a function.
+        namespace: the function's globals.
+    """
+    filename = _file_of(code, namespace)
     if filename.startswith("<"):
         _capture_cell(filename)
         return
@@ -111,10 +121,32 @@ def remember(filename: str, content: bytes, signature: object) -> None:
     _texts[filename] = [text, *(other for other in kept if other is not text)][:_TEXTS_KEPT]
 
 
-def captured(filename: str) -> bytes | None:
-    """Return the newest text known of a file."""
+def receive(filename: str, content: bytes) -> None:
+    """Add a text that has come from another process together with functions written in it."""
+    remember(filename, content, None)
+    text = _texts[filename][0]
+    _sent[:] = [(filename, text), *(each for each in _sent if each[1] is not text)][:_SENT_KEPT]
+
+
+def captured(code: CodeType, namespace: Mapping[str, object]) -> tuple[str, bytes] | None:
+    """Return the file of a code object and the newest text known of it, to be sent along.
+
+    Args:
+        code: the code object of a function.
+        namespace: the function's globals.
+    """
+    if code.co_filename == SENT:
+        for filename, text in tuple(_sent):
+            if _match(text, code) is not None:
+                return filename, text.content
+    filename = _file_of(code, namespace)
     kept = _texts.get(filename)
-    return kept[0].content if kept else None
+    return (filename, kept[0].content) if kept else None
+
+
+def _file_of(code: CodeType, namespace: Mapping[str, object]) -> str:
+    filename = namespace.get("__file__") if code.co_filename == SENT else None
+    return filename if isinstance(filename, str) else code.co_filename
 
 
 def _capture_cell(filename: str) -> None:
@@ -143,14 +175,16 @@ def find(code: CodeType, namespace: Mapping[str, object]) -> Source | None:
 
 
 def _search(code: CodeType, namespace: Mapping[str, object]) -> Source | None:
-    for text in tuple(_texts.get(code.co_filename, ())):
+    filename = _file_of(code, namespace)
+    sent = [text for _, text in tuple(_sent)] if code.co_filename == SENT else []
+    for text in (*sent, *_texts.get(filename, ())):
         source = _match(text, code)
         if source is not None:
             return source
-    capture(code)
-    if code.co_filename not in _texts:
-        _capture_from_loader(code.co_filename, namespace)
-    for text in _texts.get(code.co_filename, ())[:1]:
+    capture(code, namespace)
+    if filename not in _texts:
+        _capture_from_loader(filename, namespace)
+    for text in _texts.get(filename, ())[:1]:
         return _match(text, code)
     return None
 

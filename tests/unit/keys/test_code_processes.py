@@ -162,6 +162,39 @@ def test_function_sent_to_a_worker_by_value_has_the_same_digest(tmp_path):
     assert received == sent
 
 
+SENDS = """
+import sys, cloudpickle, linecache
+from cachedeco.keys.code import Code
+text = {text!r}
+linecache.cache["<cell>"] = (len(text), None, text.splitlines(True), "<cell>")
+exec(compile(text, "<cell>", "exec"))
+code = Code(f)
+open("code.pickle", "wb").write(cloudpickle.dumps(code))
+print(code.digest(dict(x=A(1))).hex(), code.digest(dict(x=A(1))).hex())
+"""
+RECEIVES = """
+import pickle, cloudpickle
+code = pickle.load(open("code.pickle", "rb"))
+again = pickle.loads(cloudpickle.dumps(code))
+A = code.function.__globals__["A"]
+print(code.digest(dict(x=A(1))).hex(), again.digest(dict(x=again.function.__globals__["A"](1))).hex())
+"""
+
+
+WITH_ATTRS = "import attrs\n@attrs.define\nclass A:\n    x: int\n"
+BY_HAND = "class A:\n    __slots__ = ('x',)\n    def __init__(self, x):\n        self.x = x\n"
+
+
+@pytest.mark.parametrize("definition", [WITH_ATTRS, BY_HAND], ids=["attrs", "class"])
+def test_what_a_worker_sends_on_has_the_same_digest(tmp_path, definition):
+    """A class of a cell goes on by value as it came, though its code no longer says where it was written."""
+    if definition == WITH_ATTRS:
+        pytest.importorskip("attrs")
+    text = definition + "def f(x):\n    return A(x)  # make\n"
+    (tmp_path / "send.py").write_text(SENDS.format(text=text), encoding="utf-8")
+    assert run(tmp_path, "send.py") == run(tmp_path, "-c", RECEIVES)
+
+
 def test_code_survives_pickling_by_reference():
     """A module's function is pickled by name, with its version."""
     from cachedeco.keys.code import Code
