@@ -126,7 +126,7 @@ class Code:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for filename, text in state["texts"].items():
-            source.receive(filename, text)
+            source.remember(filename, text, None)
         inner = closure.underlying(state["function"])
         if isinstance(inner, FunctionType) and _by_value(inner):
             remember_sent(inner, state["process"])

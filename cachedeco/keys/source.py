@@ -34,10 +34,8 @@ _NO_STATEMENT = b" \t\f\r\n#)]}"
 
 SENT = "<dynamic-code>"
 """The file that cloudpickle, since 3.1.3, names in all code that it sends by value."""
-_SENT_KEPT = 64
 
 _texts: dict[str, list[Text]] = {}
-_sent: list[tuple[str, Text]] = []
 _found: dict[int, tuple[weakref.ref[CodeType], Source | None]] = {}
 # `warnings.catch_warnings` restores what it saw at its start, so two threads in it can undo each other.
 _compiling = allocate_lock()
@@ -121,13 +119,6 @@ def remember(filename: str, content: bytes, signature: object) -> None:
     _texts[filename] = [text, *(other for other in kept if other is not text)][:_TEXTS_KEPT]
 
 
-def receive(filename: str, content: bytes) -> None:
-    """Add a text that has come from another process together with functions written in it."""
-    remember(filename, content, None)
-    text = _texts[filename][0]
-    _sent[:] = [(filename, text), *(each for each in _sent if each[1] is not text)][:_SENT_KEPT]
-
-
 def captured(code: CodeType, namespace: Mapping[str, object]) -> tuple[str, bytes] | None:
     """Return the file of a code object and the newest text known of it, to be sent along.
 
@@ -136,12 +127,18 @@ def captured(code: CodeType, namespace: Mapping[str, object]) -> tuple[str, byte
         namespace: the function's globals.
     """
     if code.co_filename == SENT:
-        for filename, text in tuple(_sent):
+        for filename, text in _without_file():
             if _match(text, code) is not None:
                 return filename, text.content
     filename = _file_of(code, namespace)
     kept = _texts.get(filename)
     return (filename, kept[0].content) if kept else None
+
+
+def _without_file() -> list[tuple[str, Text]]:
+    """Return the texts of cells, and those that came from other processes, by what was said to be their file."""
+    found = [(filename, text) for filename, texts in tuple(_texts.items()) for text in texts]
+    return [each for each in reversed(found) if each[1].signature is None]
 
 
 def _file_of(code: CodeType, namespace: Mapping[str, object]) -> str:
@@ -176,7 +173,8 @@ def find(code: CodeType, namespace: Mapping[str, object]) -> Source | None:
 
 def _search(code: CodeType, namespace: Mapping[str, object]) -> Source | None:
     filename = _file_of(code, namespace)
-    sent = [text for _, text in tuple(_sent)] if code.co_filename == SENT else []
+    # It may have come from another process, or home from there.
+    sent = [text for _, text in _without_file()] if code.co_filename == SENT else []
     for text in (*sent, *_texts.get(filename, ())):
         source = _match(text, code)
         if source is not None:
