@@ -125,11 +125,11 @@ class Code:
         return {"function": self.function, "version": self.version, "texts": texts, "process": PROCESS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        for filename, text in state["texts"].items():
-            source.remember(filename, text, None)
         inner = closure.underlying(state["function"])
-        if isinstance(inner, FunctionType) and _by_value(inner):
-            remember_sent(inner, state["process"])
+        if isinstance(inner, FunctionType):
+            source.receive(inner, state["texts"])
+            if _by_value(inner):
+                remember_sent(inner, state["process"])
         Code.__init__(self, state["function"], version=state["version"])
 
 

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _ast
     from collections.abc import Iterator, Mapping
-    from types import CodeType
+    from types import CodeType, FunctionType
 
     from cachedeco.keys.code_tree import Function
 
@@ -36,6 +36,8 @@ SENT = "<dynamic-code>"
 """The file that cloudpickle, since 3.1.3, names in all code that it sends by value."""
 
 _texts: dict[str, list[Text]] = {}
+# A function that was sent here, and the texts that came with it; what came together has the same globals.
+_came_with: weakref.WeakKeyDictionary[FunctionType, list[tuple[str, Text]]] = weakref.WeakKeyDictionary()
 _found: dict[int, tuple[weakref.ref[CodeType], Source | None]] = {}
 # `warnings.catch_warnings` restores what it saw at its start, so two threads in it can undo each other.
 _compiling = allocate_lock()
@@ -119,6 +121,18 @@ def remember(filename: str, content: bytes, signature: object) -> None:
     _texts[filename] = [text, *(other for other in kept if other is not text)][:_TEXTS_KEPT]
 
 
+def receive(function: FunctionType, texts: Mapping[str, bytes]) -> None:
+    """Add the texts that have come with a function from another process.
+
+    Args:
+        function: as it came.
+        texts: what was the file there -> its text.
+    """
+    for filename, content in texts.items():
+        remember(filename, content, None)
+    _came_with[function] = [(filename, _texts[filename][0]) for filename in texts]
+
+
 def captured(code: CodeType, namespace: Mapping[str, object]) -> tuple[str, bytes] | None:
     """Return the file of a code object and the newest text known of it, to be sent along.
 
@@ -126,19 +140,29 @@ def captured(code: CodeType, namespace: Mapping[str, object]) -> tuple[str, byte
         code: the code object of a function.
         namespace: the function's globals.
     """
-    if code.co_filename == SENT:
-        for filename, text in _without_file():
-            if _match(text, code) is not None:
-                return filename, text.content
+    for filename, text, _ in _matches_sent(code, namespace):
+        return filename, text.content
     filename = _file_of(code, namespace)
     kept = _texts.get(filename)
     return (filename, kept[0].content) if kept else None
 
 
-def _without_file() -> list[tuple[str, Text]]:
-    """Return the texts of cells, and those that came from other processes, by what was said to be their file."""
-    found = [(filename, text) for filename, texts in tuple(_texts.items()) for text in texts]
-    return [each for each in reversed(found) if each[1].signature is None]
+def _matches_sent(code: CodeType, namespace: Mapping[str, object]) -> list[tuple[str, Text, Source]]:
+    """Return the texts that a code object compiles from, if it was sent by value: those that came with it, else any.
+
+    A class comes home from a worker without a text; the text is then that of a cell here.
+    """
+    if code.co_filename != SENT:
+        return []
+    functions = [function for function in tuple(_came_with) if function.__globals__ is namespace]
+    together = [pair for function in reversed(functions) for pair in _came_with.get(function, ())]
+    known = [(filename, text) for filename, texts in tuple(_texts.items()) for text in texts]
+    without_file = [pair for pair in reversed(known) if pair[1].signature is None]
+    for texts in (together, without_file):
+        found = [(*pair, source) for pair in texts if (source := _match(pair[1], code)) is not None]
+        if found:
+            return found
+    return []
 
 
 def _file_of(code: CodeType, namespace: Mapping[str, object]) -> str:
@@ -173,9 +197,11 @@ def find(code: CodeType, namespace: Mapping[str, object]) -> Source | None:
 
 def _search(code: CodeType, namespace: Mapping[str, object]) -> Source | None:
     filename = _file_of(code, namespace)
-    # It may have come from another process, or home from there.
-    sent = [text for _, text in _without_file()] if code.co_filename == SENT else []
-    for text in (*sent, *_texts.get(filename, ())):
+    sent = [source for *_, source in _matches_sent(code, namespace)]
+    if sent:
+        # Of texts that only a decorator tells apart nobody knows which it was.
+        return sent[0] if len({code_tree.encode(source.node) for source in sent}) == 1 else None
+    for text in _texts.get(filename, ()):
         source = _match(text, code)
         if source is not None:
             return source

@@ -195,6 +195,42 @@ def test_what_a_worker_sends_on_has_the_same_digest(tmp_path, definition):
     assert run(tmp_path, "send.py") == run(tmp_path, "-c", RECEIVES)
 
 
+OPTION = """
+import tenacity
+@tenacity.retry(stop=tenacity.stop_after_attempt({number}))
+def helper(x):
+    return x
+def f(x):
+    return helper(A(x))
+class A:
+    def __init__(self, x):
+        self.x = x
+"""
+
+
+def test_a_text_that_came_earlier_is_not_taken_for_that_of_what_comes_now(tmp_path):
+    """A cell is edited, run, and taken back while a worker lives: only the option of a decorator tells them apart."""
+    for number in (1, 2):
+        (tmp_path / "send.py").write_text(SENDS.format(text=OPTION.format(number=number)), encoding="utf-8")
+        run(tmp_path, "send.py")
+        (tmp_path / "code.pickle").rename(tmp_path / f"{number}.pickle")
+    script = (
+        "import pickle\n"
+        "kept = []\n"
+        "for number in (1, 2, 1):\n"
+        "    kept.append(pickle.load(open(f'{number}.pickle', 'rb')))\n"
+        "    print(kept[-1].digest().hex(), 'attempt(%d)' % number in str(kept[-1].parts()))\n"
+        "for code in kept: code._states.clear()\n"
+        "print(*(code.digest().hex() for code in kept))\n"
+    )
+    first, first_is_right, second, second_is_right, third, third_is_right, *later = run(
+        tmp_path, "-c", script
+    ).split()
+    assert first_is_right == second_is_right == third_is_right == "True"
+    assert first == third != second
+    assert later == [first, second, third]
+
+
 def test_code_survives_pickling_by_reference():
     """A module's function is pickled by name, with its version."""
     from cachedeco.keys.code import Code
