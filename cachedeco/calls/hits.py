@@ -50,7 +50,7 @@ def hit(store: Store, request: Request) -> Any:
     ticket = memory.ticket(request.key)
     if ticket is None:
         store.pool.keep_due_uses()  # a look at the slots does so
-    row = _newest(store, request, request.below)
+    row = newest_ready(store, request, request.below)
     if row is None:
         return MISSING
     value = _try(store, request, row)
@@ -92,7 +92,7 @@ def stale(store: Store, request: Request) -> Any:
     """Load the newest item that passes the function's check, expired or not; MISSING when there is none."""
     below = request.below
     while True:
-        row = _newest(store, request, below)
+        row = newest_ready(store, request, below)
         if row is None:
             return MISSING
         value = _try(store, request, row) if _is_valid(store, request, row) else MISSING
@@ -105,7 +105,7 @@ def best(store: Store, request: Request, below: int) -> Hit | None:
     """The best READY item below a version, by all rules of the function."""
     if request.plan.options.picks:
         return _picked(store, request, below)
-    return _newest(store, request, below)
+    return newest_ready(store, request, below)
 
 
 def load(store: Store, request: Request, row: Hit) -> Any:
@@ -200,7 +200,7 @@ def _is_whole(store: Store, request: Request, row: Hit, *, verify: bool) -> bool
     return True
 
 
-def _newest(store: Store, request: Request, below: int) -> Hit | None:
+def newest_ready(store: Store, request: Request, below: int) -> Hit | None:
     """The newest READY item that the function's policy on code lets this call use."""
     plan = request.plan
     row = None

@@ -340,7 +340,9 @@ class _LateDigests:
         self._plan = plan
 
     def get(self, signature: Signature, /) -> bytes | None:
+        """The digest that a file with this signature had, None if it is not known."""
         return self._plan.store().file_digests.get(signature)
 
     def put(self, signature: Signature, digest: bytes, /) -> None:
+        """Remember the digest of a file."""
         self._plan.store().file_digests.put(signature, digest)

@@ -17,12 +17,12 @@ import time
 
 from cachedeco.calls import notices
 from cachedeco.calls.flights import Flight
-from cachedeco.calls.hits import best, open_stream, reject, warn_of_other_code
+from cachedeco.calls.hits import best, newest_ready, open_stream, reject, warn_of_other_code
 from cachedeco.calls.miss import wait
 from cachedeco.calls.plan import ANY_VERSION, Request
 from cachedeco.calls.refusals import refuse_miss, refuse_while_cooling_down
 from cachedeco.calls.work import Work
-from cachedeco.errors import RegistryUnavailableError, StoreError
+from cachedeco.errors import RegistryUnavailableError, StoreError, WaitCycleError
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import INLINE_LIMIT, switches
 from cachedeco.values import stream as layout
@@ -253,10 +253,14 @@ class StreamCall:
         running = store.claims.running(request.key, request.scope)
         if running is not None:
             flight = Flight(store.folder, request.key, request.scope, self._plan.name)
-            return wait(store, flight, running, deadline) is not None
+            try:
+                return wait(store, flight, running, deadline) is not None
+            except WaitCycleError:
+                return False  # it waits for this call, which has its items and need not wait for anybody
         if time.monotonic() > deadline:
             return False
-        newest = None if self._refresh else best(store, request, ANY_VERSION)
+        # No function of the user is asked: a check may take long, and what was expired has been computed anew.
+        newest = None if self._refresh else newest_ready(store, request, ANY_VERSION)
         return newest is None or newest[1] <= request.seen
 
     def _unusable(self, error: Exception) -> None:

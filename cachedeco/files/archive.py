@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 
 from cachedeco.errors import OptionError
-from cachedeco.files.formats import UnreadableFileError, decompressed, failures
+from cachedeco.files.formats import UnreadableFileError, decompressed, failures, is_of_the_system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Archive:
                 self._read_tar(opened[-1])
         except failures(kind) as error:
             _close(opened)
-            if isinstance(error, OSError) and error.errno is not None:
+            if is_of_the_system(error):
                 raise
             raise UnreadableFileError(f"{path} cannot be read as {kind}: {error}") from error
         except BaseException:
@@ -102,7 +102,7 @@ class Archive:
 
 def _open_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BinaryIO:
     if member.flag_bits & 1:
-        raise OptionError(f"{member.filename} in {archive.filename or 'the archive'} is encrypted")
+        raise NotImplementedError("it is encrypted")
     return archive.open(member)  # type: ignore[return-value]  # as far as reading goes it is one
 
 

@@ -12,13 +12,12 @@ anywhere. What the items' own files are called stands in the descriptions.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
-import struct
 import zipfile
 
 from cachedeco.errors import ArchiveError
+from cachedeco.files.formats import failures, is_of_the_system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,15 +32,6 @@ _CHUNK = 1 << 20
 _DATE = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED = 1
 _SHA256_BYTES = 32
-_DAMAGE = (
-    zipfile.BadZipFile,
-    NotImplementedError,
-    EOFError,
-    ValueError,
-    OverflowError,
-    RecursionError,
-    struct.error,
-)
 
 
 class Part:
@@ -72,12 +62,18 @@ class Writer:
 
     Raises:
         FileExistsError: there is something at that path.
+        FileNotFoundError: its folder does not exist.
         OSError: it cannot be written.
     """
 
     def __init__(self, path: str, keys: str) -> None:
         if os.path.lexists(path):
             raise FileExistsError(f"{path} exists, and is not overwritten; choose another path or remove it")
+        folder = os.path.dirname(path) or os.curdir
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(
+                f"there is no folder {folder} for the archive; make it, or choose another path"
+            )
         self._path = path
         self._part = f"{path}.{os.urandom(4).hex()}.part"
         self._index: dict[str, str] = {}
@@ -262,11 +258,11 @@ def _damage_told(what: str) -> Iterator[None]:
         yield
     except ArchiveError:
         raise
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a place before the beginning of the file
-            raise
+    except (ValueError, RecursionError) as error:
         raise ArchiveError(f"{what} is damaged: {error}") from error
-    except _DAMAGE as error:
+    except failures("zip") as error:
+        if is_of_the_system(error):
+            raise
         raise ArchiveError(f"{what} is damaged: {error}") from error
 
 

@@ -210,6 +210,7 @@ class _Transfer:
         self._whole = False
 
     def close(self) -> None:
+        """Close the file that is being written."""
         if self._file is not None:
             self._file.close()
 
@@ -357,6 +358,7 @@ class _Decoder:
 
     @property
     def is_whole(self) -> bool:
+        """Whether what it has taken so far ends where a member ends."""
         return self._member.eof or not self._begun
 
     def take(self, data: bytes) -> bytes:

@@ -6,7 +6,9 @@ for everything else.
 
 from __future__ import annotations
 
+import errno
 import io
+import struct
 import sys
 
 from cachedeco.errors import CachedecoError
@@ -49,7 +51,7 @@ class MissingLibraryError(CachedecoError, ImportError):
 
 
 class UnreadableFileError(CachedecoError, OSError):
-    """A file is damaged, cut off, or not in the format that it was opened as."""
+    """A file is damaged, cut off, encrypted, or not in the format that it was opened as."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
@@ -120,6 +122,9 @@ def failures(format_: str) -> tuple[type[Exception], ...]:
     ]
     if format_.endswith(("gz", "bz2", "zip")):
         found.append(OSError)
+    if format_ == "zip":
+        # Its lengths, places, names and texts are taken as they are.
+        found.extend((UnicodeError, IndexError, OverflowError, struct.error))
     if format_.endswith(("xz", "zip")):
         import lzma
 
@@ -127,6 +132,12 @@ def failures(format_: str) -> tuple[type[Exception], ...]:
     if format_.endswith("zst") and (library := _zstd_library()) is not None:
         found.append(library.ZstdError)
     return tuple(found)
+
+
+def is_of_the_system(error: Exception) -> bool:
+    """Whether it is the file that cannot be read, and not what it holds."""
+    # A damaged zip file may send its reader to a place before the beginning of the file.
+    return isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}
 
 
 def _layer(head: bytes) -> str | None:
@@ -190,12 +201,15 @@ class _Zstd(io.RawIOBase):
         self._begin()
 
     def readable(self) -> bool:
+        """It is for reading."""
         return True
 
     def seekable(self) -> bool:
+        """It can be gone to any place, if slowly backwards."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Read what is there by now, at most as much as the buffer takes; 0 bytes at the end."""
         self._fill()
         data = self._ready[: len(buffer)]
         self._ready = self._ready[len(data) :]
@@ -204,6 +218,7 @@ class _Zstd(io.RawIOBase):
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place in what it holds, by reading until there."""
         if whence == io.SEEK_END:
             raise io.UnsupportedOperation("the end of what a zstd file holds is not known beforehand")
         target = offset + (self._place if whence == io.SEEK_CUR else 0)
@@ -214,6 +229,7 @@ class _Zstd(io.RawIOBase):
         return self._place
 
     def tell(self) -> int:
+        """The place in what it holds."""
         return self._place
 
     def _begin(self) -> None:

@@ -15,6 +15,7 @@ from cachedeco.files.formats import (
     decompressed,
     failures,
     format_of,
+    is_of_the_system,
     named,
 )
 
@@ -88,7 +89,7 @@ class Content:
         try:
             yield
         except failures(self._kind) as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            if is_of_the_system(error):
                 raise  # the file, not what it holds
             raise UnreadableFileError(f"{self._name} cannot be read as {self._kind}: {error}") from error
 
@@ -243,6 +244,7 @@ class _Stream(io.BufferedReader):
         self._stream_file = file
 
     def close(self) -> None:
+        """Close it, and the file underneath."""
         try:
             super().close()
         finally:

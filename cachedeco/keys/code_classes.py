@@ -7,6 +7,7 @@ from types import CodeType, FunctionType
 from cachedeco.keys import code_origin, source
 from cachedeco.keys.code_annotations import add_annotations
 from cachedeco.keys.code_describe import describe, of_value
+from cachedeco.keys.names import GENERATED_CODE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ _FIELD_FACTS = (
     "converter alias on_setattr".split()
 )
 _DATACLASS_OPTIONS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
-# The code that dataclasses write for a class; fields and options say the same in every Python version.
-_GENERATED_CODE = "__create_fn__.<locals>."
 _PLAIN_METACLASSES = frozenset(("builtins.type", "abc.ABCMeta", "enum.EnumType", "enum.EnumMeta"))
 
 
@@ -77,7 +76,8 @@ def _is_generated(name: str, value: object, enumerated: dict[str, object]) -> bo
         return bool(enumerated) and name in _OF_ENUM
     module = str(function.__globals__.get("__name__"))
     return (
-        written.co_qualname.startswith(_GENERATED_CODE)
+        # Fields and options of a dataclass say the same in every Python version.
+        written.co_qualname.startswith(GENERATED_CODE)
         or module.startswith("namedtuple_")
         or (module == "collections" and written.co_qualname.startswith("namedtuple.<locals>."))
         or (module in {"dataclasses", "typing"} and name.startswith("__"))

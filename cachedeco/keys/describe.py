@@ -11,7 +11,7 @@ import sys
 import types
 from math import isfinite
 
-from cachedeco.keys import fingerprint
+from cachedeco.keys import fingerprint, names
 from cachedeco.keys.content import Content, Contents
 from cachedeco.keys.markers import KeyedBy
 from cachedeco.keys.sentinels import LeftAtDefault
@@ -244,7 +244,7 @@ def _show_record(value: Any, kind: type, depth: int) -> str:
 def _is_generated(method: Any) -> bool:
     """Say whether dataclasses wrote a ``__repr__``; one written by hand may hide what the fields show."""
     code = getattr(getattr(method, "__wrapped__", None), "__code__", None)
-    return code is not None and code.co_qualname.startswith("__create_fn__.")
+    return code is not None and code.co_qualname.startswith(names.GENERATED_CODE)
 
 
 def _fields(kind: type, fields: Iterable[tuple[str, Any]], depth: int) -> str:

@@ -134,6 +134,7 @@ class _Reader:
         self.seen: set[int] = set()
 
     def visit(self, annotation: Any, *, outermost: bool) -> None:
+        """Look for markers in an annotation, and in what is inside of it."""
         texts: set[str] = set()
         while isinstance(annotation, str) or hasattr(annotation, "__forward_arg__"):
             text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
@@ -163,6 +164,7 @@ class _Reader:
             return None
 
     def mark(self, marker: object, *, outermost: bool) -> None:
+        """Take note of a marker; refuse one that has no effect where it is."""
         if isinstance(marker, _Unknown):
             self.doubtful = True
             return
@@ -178,6 +180,7 @@ class _Reader:
             )
 
     def visit_arguments(self, annotation: Any, *, outermost: bool) -> None:
+        """Look for markers in the arguments of a generic type or a union; an optional one counts as its type."""
         arguments = getattr(annotation, "__args__", None)
         origin = getattr(annotation, "__origin__", None)
         if not isinstance(arguments, tuple) or getattr(origin, "_name", None) == "Literal":

@@ -13,6 +13,9 @@ __all__ = ["find_by_name", "full_name", "is_static", "module_name"]
 # Flags of CPython's types: what a class statement makes is a heap type, and can be changed.
 _IMMUTABLE, _HEAP_TYPE = 1 << 8, 1 << 9
 
+GENERATED_CODE = "__create_fn__.<locals>."
+"""Begins the qualified names of what dataclasses write for a class."""
+
 
 def is_static(kind: type) -> bool:
     """Tell whether a class is compiled into the interpreter or an extension: nobody's code can be in it."""

@@ -396,6 +396,12 @@ def test_an_archive_is_not_overwritten(cache, archive):
     assert [each.name for each in archive.parent.glob("archive*")] == ["archive.zip"]
 
 
+def test_an_archive_in_a_folder_that_is_missing_is_refused(cache, tmp_path):
+    """By the name of the folder, not by that of a file that nobody has asked for."""
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere for the archive"):
+        cache.export(tmp_path / "nowhere" / "archive.zip")
+
+
 def test_an_export_that_breaks_off_leaves_nothing(cache, archive, monkeypatch):
     """There is an archive when it is whole."""
     put(cache)

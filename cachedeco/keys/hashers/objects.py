@@ -39,10 +39,12 @@ class _Parts:
         self.labels: list[str] = []
 
     def add(self, label: str, value: object) -> None:
+        """Add a part that is digested by itself."""
         self.values.append(value)
         self.labels.append(label)
 
     def add_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Add attributes in the order of their names."""
         names = sorted(attributes)
         values = [attributes[name] for name in names]
         self.facts.append(tuple(names))

@@ -14,7 +14,15 @@ from pathlib import Path
 import pytest
 
 import cachedeco
-from cachedeco import OptionError, PreviousFailureError, Status, StoreError, StoreWarning, cached
+from cachedeco import (
+    OptionError,
+    PreviousFailureError,
+    Status,
+    StoreError,
+    StoreWarning,
+    WaitCycleError,
+    cached,
+)
 from cachedeco.calls import streams
 from cachedeco.registry import owner as owners
 from cachedeco.registry.claims import new_token
@@ -665,3 +673,43 @@ def test_who_exhausts_a_stream_waits_a_moment_for_who_is_storing_it(cache, make,
         owners.live_tokens.discard(theirs)
     assert [item.status for item in cache.search()][-1] == (Status.READY if fails else Status.WRITE)
     claims.release(theirs)
+
+
+def test_who_exhausts_a_stream_is_not_refused_for_waiting_in_a_circle(cache, make, monkeypatch):
+    """Whoever stores the same just then may wait for this very call, which has all its items."""
+    claims, theirs = cache.store.claims, new_token()
+    claim = claims.claim
+
+    def be_outrun(wanted, token, form, above):
+        claim(wanted, theirs, form, above)
+        return claim(wanted, token, form, above)
+
+    def wait(store, flight, running, deadline):
+        raise WaitCycleError("a circle")
+
+    monkeypatch.setattr(claims, "claim", be_outrun)
+    monkeypatch.setattr(streams, "wait", wait)
+    owners.live_tokens.add(theirs)
+    try:
+        assert list(make()(3)) == [0, 1, 2]
+    finally:
+        owners.live_tokens.discard(theirs)
+    claims.release(theirs)
+
+
+def test_no_check_of_the_user_runs_when_a_stream_is_stored(make):
+    """Another consumer has stored the same meanwhile: that is seen without asking what may take long."""
+    checked = []
+
+    def validate(value, item):
+        checked.append(item.version)
+        return True
+
+    stream = make(validate=validate)
+    slow = stream(3)
+    assert next(slow) == 0
+    assert list(stream(3)) == [0, 1, 2]
+    checked.clear()
+    assert list(slow) == [1, 2]
+    assert checked == []
+    assert CALLS == [3, 3]

@@ -288,6 +288,49 @@ def test_a_file_that_is_cut_off_is_refused(put, kind):
         _ = Opener(path, default_mode="rb", large=False).result
 
 
+def _end_of_zip(data):
+    return data.rindex(b"PK\5\6")
+
+
+def _before_the_beginning(data):
+    """The directory is said to be longer than what lies before it."""
+    data[_end_of_zip(data) + 12 : _end_of_zip(data) + 16] = (len(data) * 2).to_bytes(4, "little")
+
+
+def _member_before_the_beginning(data):
+    """The directory's size is smaller than it is, so all places are taken for later ones."""
+    place = _end_of_zip(data) + 16
+    data[place : place + 4] = (int.from_bytes(data[place : place + 4], "little") + 9_999).to_bytes(
+        4, "little"
+    )
+
+
+def _without_names(data):
+    """A member's name is said to have no characters."""
+    place = data.index(b"PK\1\2") + 28
+    data[place : place + 2] = b"\0\0"
+
+
+def _encrypted(data):
+    """A member is said to be encrypted."""
+    for mark, offset in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        place = -1
+        while (place := data.find(mark, place + 1)) >= 0:
+            data[place + offset] |= 1
+
+
+@pytest.mark.parametrize(
+    "damage", [_before_the_beginning, _member_before_the_beginning, _without_names, _encrypted]
+)
+def test_a_zip_file_that_leads_its_reader_astray_is_refused(put, damage):
+    """What `zipfile` makes of it is no error of the system, nor one of ours."""
+    data = bytearray(zip_bytes())
+    damage(data)
+    path = put(bytes(data))
+    with pytest.raises(UnreadableFileError, match=r"file\.dat cannot be read as zip"):
+        _ = Opener(path, ext="zip", default_mode="rb", large=False).result
+
+
 def test_a_damaged_member_is_named(put):
     """By its own name and that of the archive."""
     data = bytearray(zip_bytes())
