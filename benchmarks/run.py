@@ -121,6 +121,7 @@ def many(root: Path, sizes: tuple[int, ...], rounds: int) -> dict[str, dict[str,
 def _filled(folder: str, size: int) -> Runs:
     from cachedeco import Cache
     from cachedeco.registry.items import Filter
+    from cachedeco.registry.ordering import NEWEST_FIRST
 
     function = decorated("cachedeco", folder, remembers=False)
     for number in range(size):
@@ -141,7 +142,7 @@ def _filled(folder: str, size: int) -> Runs:
     }
     for name, conditions in wanted.items():
         look = _round(
-            lambda each: items.search(Filter(**each), newest_first=True, limit=NEWEST),
+            lambda each: items.search(Filter(**each), order=NEWEST_FIRST, limit=NEWEST),
             itertools.repeat(conditions),
         )
         runs[f"{name} {size}"] = look

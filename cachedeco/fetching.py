@@ -24,6 +24,7 @@ from cachedeco.files.http import Address, Client, ConnectionBrokenError, checked
 from cachedeco.item import CacheItem
 from cachedeco.registry.claims import new_token
 from cachedeco.registry.items import Filter
+from cachedeco.registry.ordering import NEWEST_FIRST
 from cachedeco.settings import OFFLINE_VARIABLE, is_on
 from cachedeco.status import Status
 
@@ -204,7 +205,7 @@ class Fetch:
         if found is not None and self._is_fresh(found):
             return found
         wanted = Filter(key=self._wanted.key, status=(Status.FAILED,))
-        for record in self._store.items.search(wanted, newest_first=True, limit=1):
+        for record in self._store.items.search(wanted, order=NEWEST_FIRST, limit=1):
             if (
                 held.is_by_hand(record)
                 and record.cause == "raised"

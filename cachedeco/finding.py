@@ -10,11 +10,11 @@ from cachedeco.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any, Unpack
 
     from cachedeco.record import Missing, Record
-    from cachedeco.search import Moment, Statuses
+    from cachedeco.search import Moment, Search, Statuses
     from cachedeco.store import Store
 
 
@@ -80,8 +80,19 @@ class Finding:
         include_removed: bool = False,
         function: str | Missing | None = MISSING,
         where: str | None = None,
+        params_like: Mapping[str, Any] | None = None,
+        size: Any = MISSING,
+        duration: Any = MISSING,
+        code: Any = MISSING,
+        cause: Any = MISSING,
+        owner: Any = MISSING,
+        order: str = "id",
+        limit: int | None = None,
     ) -> list[CacheItem]:
         """The items that match everything given, oldest first.
+
+        `size`, `duration`, `code`, `cause` and `owner` take a value, a list of values any of which will do, or a tuple
+        of operator and value, as attributes do: ``size=(">", "10 MB")``.
 
         Args:
             uri: exactly this one.
@@ -102,30 +113,91 @@ class Finding:
             function: module and qualified name of the function; None for items made by hand.
             where: a condition such as ``"function like 'shop.%' and (size > 10MB or took >= 1.5s) and not age > 30d"``.
                 Names are fields of items, ``params.year`` or attributes; see `cachedeco.registry.expression`.
+            params_like: some of the parameters: name -> value, as in `attrs`. Any value is found by what is equal to
+                it: ``{"year": 2026}``, ``{"frame": frame}``; numbers and texts also by their order:
+                ``{"year>=": 2020}``, ``{"name": ("like", "a%")}``.
+            size: bytes, as a number or a text like ``"10 MB"``.
+            duration: seconds that the function ran, as a number, a text like ``"1.5s"`` or a ``timedelta``.
+            code: digest of the code that made it, as `CacheItem.code`.
+            cause: why it is FAILED or TRASH: ``"raised"``, ``"abandoned"``, ``"store"``...
+            owner: the user who made it; or a dict of what is known of the process, such as ``{"host": "node7"}``, with
+                the names of `CacheItem.made_by`.
+            order: ``"size"``, ``"-created"``, ...: a field, with ``-`` before it for the largest first. What items lack
+                comes last. ``"-id"`` is the newest first.
+            limit: at most so many.
 
         Raises:
             QueryError: `where` is no condition; the message points at the place.
             OptionError: the arguments contradict each other, or one is not what it should be.
             KeyingError: a parameter cannot be part of a key.
         """
-        found = self._records(
-            "search",
-            uri=uri,
-            params=params,
-            status=status,
-            version=version,
-            newer_than=newer_than,
-            older_than=older_than,
-            ext=ext,
-            label=label,
-            filename=filename,
-            key=key,
-            attrs=attrs,
-            include_removed=include_removed,
-            function=function,
-            where=where,
+        conditions: Search = {
+            "uri": uri,
+            "params": params,
+            "status": status,
+            "version": version,
+            "newer_than": newer_than,
+            "older_than": older_than,
+            "ext": ext,
+            "label": label,
+            "filename": filename,
+            "key": key,
+            "attrs": attrs,
+            "include_removed": include_removed,
+            "function": function,
+            "where": where,
+            "params_like": params_like,
+            "size": size,
+            "duration": duration,
+            "code": code,
+            "cause": cause,
+            "owner": owner,
+        }
+        from cachedeco.registry.ordering import Order
+        from cachedeco.search import wanted
+
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise OptionError(f"search(limit={limit!r}): it is a number of items, or None for all")
+        found = self.store.items.search(
+            wanted("search", **conditions), order=Order(order), limit=-1 if limit is None else limit
         )
         return Items(CacheItem(record, self.store) for record in found)
+
+    def iterate(
+        self, *, order: str = "id", page: int = 1000, **conditions: Unpack[Search]
+    ) -> Iterator[CacheItem]:
+        """The items that match everything given, one after another, however many there are.
+
+        They are read in pages, each from where the last one ended: no transaction is open meanwhile, so others write
+        and clean as ever. What comes or goes meanwhile is seen or not; what stays as it is, is seen once.
+
+        Args:
+            order: as for `search`. By number, the default, a page costs the same however many items there are; by
+                anything else each page looks at all that match.
+            page: items that are read at once.
+            **conditions: as for `search`.
+
+        Yields:
+            The items.
+
+        Raises:
+            OptionError: the arguments contradict each other, or one is not what it should be.
+
+        Examples:
+            >>> import tempfile
+            >>> from cachedeco import Cache
+            >>> with tempfile.TemporaryDirectory() as folder, Cache(folder) as cache:
+            ...     items = [cache.create("demo://x", params={"n": n}) for n in range(5)]
+            ...     [item.params["n"] for item in cache.iterate(order="-id", page=2, params_like={"n>": 1})]
+            [4, 3, 2]
+        """
+        from cachedeco.registry.ordering import Order
+        from cachedeco.search import wanted
+
+        if isinstance(page, bool) or not isinstance(page, int) or page < 1:
+            raise OptionError(f"iterate(page={page!r}): it is a number of items, 1 or more")
+        pages = self.store.items.pages(wanted("iterate", **conditions), order=Order(order), size=page)
+        return (CacheItem(record, self.store) for records in pages for record in records)
 
     def by_attrs(self, attrs: Mapping[str, Any]) -> set[int]:
         """Numbers of the items that have these attributes, as `CacheItem.id` has them.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 
-from cachedeco.errors import MissError, OptionError
+from cachedeco.errors import MissError, OptionError, StoreWarning
 from cachedeco.finding import Finding
 from cachedeco.item import CacheItem
 from cachedeco.registry.items import VISIBLE
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _PACKED = ("tar",)
 """Extensions that belong to the one behind them."""
+
+_WAYS = ("copy", "move", "link")
 
 
 class Making(Finding):
@@ -158,11 +161,13 @@ class Making(Finding):
         ext: str | None = None,
         label: str | None = None,
         filename: str | None = None,
+        *,
+        how: str = "copy",
     ) -> CacheItem:
-        """Copy a file or folder into the cache, as a new version of a key.
+        """Take a file or folder into the cache, as a new version of a key.
 
         Args:
-            path: of the file or folder; it stays where it is.
+            path: of the file or folder.
             uri: names the family of results; default the name of the file.
             params: the named values that make the key together with the uri.
             attrs: attributes of the item.
@@ -170,12 +175,15 @@ class Making(Finding):
             ext: file name extension; default that of the name.
             label: free text.
             filename: name that it gets; default the one that it has.
+            how: ``"copy"``; ``"move"``, which removes it where it was once it is in the cache; or ``"link"``, a second
+                name of the same file, which must lie on the same disk: it takes no room, becomes read-only under both
+                names, and who changes it all the same has changed the cache, as the next hit notices.
 
         Raises:
-            OSError: it cannot be read, or not be copied; then the item is FAILED.
-            OptionError: a name, the status or an attribute cannot be used.
+            OSError: it cannot be read, or not be copied or linked; then the item is FAILED, and the file where it was.
+            OptionError: a name, the status, an attribute or `how` cannot be used.
         """
-        from cachedeco.files.intake import copy_in
+        from cachedeco.files.intake import copy_in, remove_source
         from cachedeco.search import statuses
 
         source = os.path.abspath(os.fspath(path))
@@ -183,15 +191,28 @@ class Making(Finding):
         (after,) = statuses(status)
         if after not in {Status.READY, Status.WRITE, Status.FAILED}:
             raise OptionError(f"move_in(status={after.name}): what has been copied is READY, WRITE or FAILED")
+        if how not in _WAYS:
+            raise OptionError(f"move_in(how={how!r}): it is one of {', '.join(map(repr, _WAYS))}")
+        if how != "copy" and os.path.realpath(source).startswith(os.path.realpath(self.path) + os.sep):
+            raise OptionError(
+                f"move_in(how={how!r}): {path} lies in this cache, and what is there stays its item's"
+            )
         name = os.path.basename(source)
         uri, filename = name if uri is None else uri, filename or name
         item = self.create(uri, params, attrs, Status.WRITE, ext, label, filename)
         try:
-            copy_in(source, str(item.path), self.store.trust)
+            copy_in(source, str(item.path), self.store.trust, how=how)
         except BaseException as error:
-            item.failed(f"{path} could not be copied: {error!r}")
+            item.failed(f"{path} could not be taken: {error!r}")
             raise
         item.status = after
+        if how == "move":
+            # Not before: whatever happens, it is in one of the two places.
+            try:
+                remove_source(source)
+            except OSError as error:
+                message = f"{path} is in the cache, and could not be removed where it was: {error}"
+                warnings.warn(message, StoreWarning, stacklevel=2)
         return item
 
     def _handmade(  # noqa: PLR0917 - as they came

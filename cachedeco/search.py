@@ -11,10 +11,11 @@ from cachedeco.status import Status
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any, TypedDict
 
     from cachedeco.record import Missing
+    from cachedeco.registry.operators import Condition
 
     Statuses = int | Iterable[int]
     Moment = datetime.datetime | str
@@ -33,6 +34,19 @@ if TYPE_CHECKING:
         attrs: Mapping[str, Any] | None
         function: str | Missing | None
         where: str | None
+        params_like: Mapping[str, Any] | None
+        size: Any
+        duration: Any
+        code: Any
+        cause: Any
+        owner: Any
+
+    class Search(Conditions, total=False):
+        """All that `Cache.search` takes to tell which items are meant."""
+
+        uri: str | None
+        params: Mapping[str, Any] | Missing | None
+        include_removed: bool
 
 
 _KEY_BYTES = 16
@@ -55,6 +69,12 @@ def wanted(
     include_removed: bool = False,
     function: str | Missing | None = MISSING,
     where: str | None = None,
+    params_like: Mapping[str, Any] | None = None,
+    size: Any = MISSING,
+    duration: Any = MISSING,
+    code: Any = MISSING,
+    cause: Any = MISSING,
+    owner: Any = MISSING,
 ) -> Filter:
     """The filter for what a user gave to a verb, which is named in messages; the rest is that of `Cache.search`.
 
@@ -63,7 +83,8 @@ def wanted(
         QueryError: `where` is no condition.
         KeyingError: a parameter cannot be part of a key.
     """
-    tests, names_status = (None, False) if where is None else compiled(where)
+    further = {"size": size, "duration": duration, "code": code, "cause": cause, "owner": owner}
+    tests, names_status = _tests(where, params_like, further)
     wanted_key = None if key is None else key_bytes(key)
     if params is not MISSING:
         if uri is None:
@@ -90,7 +111,42 @@ def wanted(
     )
 
 
-def compiled(where: str) -> tuple[tuple[str, list[object]], bool]:
+def _tests(
+    where: str | None, params_like: Mapping[str, Any] | None, fields: Mapping[str, Any]
+) -> tuple[Condition | None, bool]:
+    """What is no argument of `Filter` by itself, as one condition, and whether it says something of the status."""
+    found: list[Condition] = []
+    names_status = False
+    if where is not None:
+        condition, names_status = compiled(where)
+        found.append(condition)
+    if params_like is not None:
+        found.extend(_like(params_like))
+    given = {name: value for name, value in fields.items() if value is not MISSING}
+    if given:
+        from cachedeco.registry.field_search import condition as field_condition
+
+        found.extend(field_condition(name, value) for name, value in given.items())
+    if not found:
+        return None, False
+    return (
+        " AND ".join(sql for sql, _ in found),
+        [each for _, values in found for each in values],
+    ), names_status
+
+
+def _like(params: Mapping[str, Any]) -> Iterator[Condition]:
+    if not hasattr(params, "items"):
+        raise OptionError(f"params_like must map names to values, not be a {type(params).__name__}")
+    from cachedeco.keys.fingerprint import digests
+    from cachedeco.registry.operators import asked
+    from cachedeco.registry.parameter_search import condition
+
+    for name, value in params.items():
+        yield condition(asked("params_like", name, value), lambda each: digests({"": each})[""].hex())
+
+
+def compiled(where: str) -> tuple[Condition, bool]:
     """A condition for the registry, and whether it says something of the status.
 
     Raises:

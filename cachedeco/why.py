@@ -9,6 +9,7 @@ from cachedeco.item import CacheItem
 from cachedeco.keys.describe import describe
 from cachedeco.record import parse_mapping
 from cachedeco.registry.items import Filter
+from cachedeco.registry.ordering import NEWEST_FIRST
 from cachedeco.status import Status
 
 TYPE_CHECKING = False
@@ -123,7 +124,7 @@ def explain(store: Store, request: Request, row: Hit | None) -> Why:
         return Why("hit", f"Hit: version {row[1]} of {name} is stored.", nearest)
     if store.claims.running(request.key, request.scope) is not None:
         return Why("computing", f"Miss: somebody is computing this call of {name} now.")
-    known = store.items.search(Filter(key=request.key, status=tuple(Status)), newest_first=True)
+    known = store.items.search(Filter(key=request.key, status=tuple(Status)), order=NEWEST_FIRST)
     if known:
         return _of_same_key(store, request, known)
     return _of_other_arguments(store, request)
@@ -144,7 +145,7 @@ def explain_item(store: Store, record: Record) -> Why:
     if record.function is None:
         return Why("never", f"Version {record.version} of {name} was made by hand.", item)
     versions = store.items.search(
-        Filter(key=bytes.fromhex(record.key), status=tuple(Status)), newest_first=True
+        Filter(key=bytes.fromhex(record.key), status=tuple(Status)), order=NEWEST_FIRST
     )
     before = next((each for each in versions if each.version < record.version), None)
     if before is None:
@@ -176,7 +177,7 @@ def _of_later_version(store: Store, record: Record, before: Record) -> Why:
 
 def _of_first_version(store: Store, record: Record) -> Why:
     name = record.function or record.uri
-    others = store.items.search(Filter(function=record.function), newest_first=True, limit=_LOOK_AT)
+    others = store.items.search(Filter(function=record.function), order=NEWEST_FIRST, limit=_LOOK_AT)
     found = _nearest([each for each in others if each.id < record.id], record.described())
     if found is None:
         return Why("never", f"It was the first call of {name} that is known.")
@@ -237,7 +238,7 @@ def _part_differences(before: Mapping[str, str], now: Mapping[str, str]) -> list
 
 def _of_other_arguments(store: Store, request: Request) -> Why:
     plan = request.plan
-    candidates = store.items.search(Filter(function=plan.name), newest_first=True, limit=_LOOK_AT)
+    candidates = store.items.search(Filter(function=plan.name), order=NEWEST_FIRST, limit=_LOOK_AT)
     found = _nearest(candidates, describe(request.params, plan.selection.secrets))
     if found is None:
         return Why("never", f"Miss: {plan.name} was never computed.")

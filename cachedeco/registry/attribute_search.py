@@ -8,27 +8,20 @@ from __future__ import annotations
 
 from cachedeco.errors import OptionError
 from cachedeco.registry.attributes import check_name, encode_value
+from cachedeco.registry.operators import NEVER, asked, joined, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
-    Condition = tuple[str, list[object]]
+    from cachedeco.registry.operators import Asked, Condition
 
 JOINT = "__and"
 """Entry of the wanted attributes that says whether all of them are wanted (the default), or any."""
 
-MOST_VALUES = 10_000
-"""Values that one comparison may list; SQLite has a limit too, and says less."""
-
-_COMPARE = {"=": "=", "==": "=", "!=": "<>", "<>": "<>", ">=": ">=", "<=": "<=", ">": ">", "<": "<"}
-_SUFFIXES = sorted(_COMPARE, key=len, reverse=True)
-_WORDS = ("like", "in", "between", "exists")
 _NUMBERS = "kind IN ('int', 'float')"
 _INTEGERS_END = 1 << 63
-_PAIR = 2
-_NONE: list[Condition] = [("0", [])]
 
 
 def condition(attrs: Mapping[str, Any], *, narrow: bool = False) -> Condition | None:
@@ -59,7 +52,7 @@ def condition(attrs: Mapping[str, Any], *, narrow: bool = False) -> Condition | 
         if name == JOINT:
             continue
         check_name(name)
-        if isinstance(value, dict) and value and _split(name)[1] is None:
+        if isinstance(value, dict) and value and split(name)[1] is None:
             for inner, inner_value in value.items():
                 check_name(inner)
                 wanted.append(Wanted(name, inner, inner_value))
@@ -68,7 +61,7 @@ def condition(attrs: Mapping[str, Any], *, narrow: bool = False) -> Condition | 
     # An equality is looked up; what leaves many items is then asked of those few alone.
     narrow = joint and (narrow or any(each.is_selective for each in wanted))
     pieces = [each.sql(one_by_one=narrow and not each.is_selective) for each in wanted]
-    return _joined(pieces, " AND " if joint else " OR ") if pieces else None
+    return joined(pieces, "AND" if joint else "OR") if pieces else None
 
 
 class Wanted:
@@ -84,29 +77,13 @@ class Wanted:
     """
 
     def __init__(self, namespace: str | None, name: str, value: Any) -> None:
+        wanted = asked("attrs", name, value)
+        check_name(wanted.name)
         self.namespace = namespace
-        self.name, operator = _split(name)
-        # In a tuple a list is a value itself, except behind "in".
-        any_of = isinstance(value, (list, set, frozenset))
-        if isinstance(value, tuple):
-            if operator is not None:
-                raise OptionError(
-                    f"attrs: {name!r} has an operator already, and its value {value!r} another one"
-                )
-            operator, value = _operator_of(self.name, value)
-            any_of = operator == "in"
-        operator = operator or "="
-        self.is_selective = operator in {"=", "in"}
-        self.has = True
-        if operator == "exists":
-            if not isinstance(value, bool):
-                raise OptionError(
-                    f"attrs: {self.name!r}: ('exists', True) or ('exists', False), not {value!r}"
-                )
-            self.has = value
-            self._tests: list[Condition] = [("1", [])]
-        else:
-            self._tests = _tests(self.name, operator, value, any_of=any_of)
+        self.name = wanted.name
+        self.is_selective = wanted.operator in {"=", "in"}
+        self.has = wanted.operator != "exists" or wanted.value
+        self._tests = _tests(wanted)
 
     def sql(self, *, one_by_one: bool) -> Condition:
         """The condition on items ``i``; `one_by_one` looks at the attributes of each item."""
@@ -125,67 +102,28 @@ class Wanted:
         return (f"{no}EXISTS ({rows})" if one_by_one else f"i.id {no}IN ({rows})"), values
 
 
-def _split(name: str) -> tuple[str, str | None]:
-    for suffix in _SUFFIXES:
-        if name.endswith(suffix):
-            leaf = name.removesuffix(suffix).rstrip(" ")
-            check_name(leaf)
-            return leaf, _COMPARE[suffix]
-    return name, None
-
-
-def _operator_of(name: str, value: tuple[Any, ...]) -> tuple[str, Any]:
-    word = value[0].strip().lower() if value and isinstance(value[0], str) else None
-    if word not in _WORDS and word not in _COMPARE:
-        known = ", ".join([*_COMPARE, *_WORDS])
-        raise OptionError(
-            f"attrs: {name!r}: a tuple is an operator and its value, not {value!r}; operators are {known}. "
-            "To find any of several values, give a list"
-        )
-    rest = value[1:]
-    if word == "between" and len(rest) == _PAIR:
-        return word, rest
-    if word == "exists" and not rest:
-        return word, True
-    if len(rest) != 1:
-        raise OptionError(f"attrs: {name!r}: {value!r} has {len(rest)} values behind its operator, not one")
-    return _COMPARE.get(word, word), rest[0]
-
-
-def _tests(name: str, operator: str, value: Any, *, any_of: bool) -> list[Condition]:
+def _tests(wanted: Asked) -> list[Condition]:
     """The conditions on rows of the attribute table, any of which is to hold."""
+    name, operator = wanted.name, wanted.operator
+    if operator == "exists":
+        return [("1", [])]
     if operator == "between":
-        bounds = value if isinstance(value, (list, tuple)) else ()
-        if len(bounds) != _PAIR:
-            raise OptionError(f"attrs: {name!r}: ('between', low, high), not {value!r}")
-        low, high = _order(name, ">=", bounds[0]), _order(name, "<=", bounds[1])
-        return [_joined([low[kind], high[kind]], " AND ") for kind in low if kind in high] or _NONE
+        low, high = _order(name, ">=", wanted.value[0]), _order(name, "<=", wanted.value[1])
+        return [joined([low[kind], high[kind]], "AND") for kind in low if kind in high] or NEVER
     if operator == "like":
-        if not isinstance(value, str):
-            raise OptionError(f"attrs: {name!r}: ('like', pattern) compares text, not {value!r}")
-        return [("kind = 'str' AND value LIKE ?", [value])]
-    values = _several(name, value) if any_of else [value]
+        return [("kind = 'str' AND value LIKE ?", [wanted.value])]
+    values = wanted.values()
     if operator in {"=", "in"}:
         return _equals(name, values)
     if operator == "<>":
-        test, parameters = _joined(_equals(name, values), " OR ")
+        test, parameters = joined(_equals(name, values), "OR")
         return [(f"NOT {test}", parameters)]
     # Of several bounds any may hold.
     found: dict[str, list[Condition]] = {}
     for each in values:
         for kind, condition_ in _order(name, operator, each).items():
             found.setdefault(kind, []).append(condition_)
-    return [_joined(conditions, " OR ") for conditions in found.values()] or _NONE
-
-
-def _several(name: str, value: Any) -> Collection[Any]:
-    if not isinstance(value, (list, tuple, set, frozenset)):
-        raise OptionError(f"attrs: {name!r}: ('in', values) needs a list of values, not {value!r}")
-    if len(value) > MOST_VALUES:
-        raise OptionError(
-            f"attrs: {name!r}: {len(value)} values at once; at most {MOST_VALUES} can be listed"
-        )
-    return value
+    return [joined(conditions, "OR") for conditions in found.values()] or NEVER
 
 
 def _equals(name: str, values: Collection[Any]) -> list[Condition]:
@@ -207,7 +145,7 @@ def _equals(name: str, values: Collection[Any]) -> list[Condition]:
         places = ", ".join("?" * len(stored))
         which = _NUMBERS if kind == "int" else f"kind = '{kind}'"
         pieces.append((f"({which} AND value IN ({places}))", stored))
-    return pieces or _NONE
+    return pieces or NEVER
 
 
 def _float(number: int) -> float | None:
@@ -236,10 +174,3 @@ def _order(name: str, operator: str, value: Any) -> dict[str, Condition]:
         "number": (f"({_NUMBERS} AND value {operator} ?)", [stored]),
         "long": (f"(kind = 'long' AND value >= '' AND value {beyond})", []),
     }
-
-
-def _joined(pieces: list[Condition], word: str) -> Condition:
-    if not pieces:
-        return "0", []
-    sql = word.join(piece for piece, _ in pieces)
-    return f"({sql})", [parameter for _, parameters in pieces for parameter in parameters]

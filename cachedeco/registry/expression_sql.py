@@ -11,6 +11,8 @@ import time
 from cachedeco.errors import OptionError
 from cachedeco.registry.attribute_search import condition as attribute_condition
 from cachedeco.registry.expression import Comparison, Joined, Not, parse, pointed
+from cachedeco.registry.operators import Asked, compared
+from cachedeco.registry.parameter_search import condition as parameter_condition
 from cachedeco.status import Status
 from cachedeco.units import BYTES, MICROSECONDS, NUMBER, scaled
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachedeco.registry.attribute_search import Condition
     from cachedeco.registry.expression import Node, Token
+    from cachedeco.registry.operators import Condition
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 _DATE_LENGTH = 10
@@ -83,18 +85,23 @@ class _Compiler:
             values = values[::-1] if operator == "between" else values
         if column == "uri" and operator in {"=", "in"}:
             # Not by the text of each item's: the index is on the number.
-            return f"i.uri IN (SELECT id FROM uris WHERE {_compared('uri', operator, values)})", values  # noqa: S608 - as below
-        return _compared("u.uri" if column == "uri" else column, operator, values), values
+            return f"i.uri IN (SELECT id FROM uris WHERE {compared('uri', operator, len(values))})", values  # noqa: S608 - as below
+        return compared("u.uri" if column == "uri" else column, operator, len(values)), values
 
     def _parameter(self, test: Comparison, name: str) -> Condition:
-        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        column, path = "json_extract(i.params, ?)", f'$."{quoted}".value'
         values = [_guess(token) for token in test.values]
-        if any(isinstance(value, (list, type(None))) or _is_moment(value) for value in values):
-            raise self._error(test.values[0], "parameters are compared with numbers, texts, true and false")
-        if test.operator == "between":
-            return f"({column} BETWEEN ? AND ?)", [path, *values]
-        return _compared(column, test.operator, values), [path, *values]
+        if any(_is_moment(value) for value in values):
+            raise self._error(
+                test.values[0], "parameters are compared with numbers, texts, true, false and none"
+            )
+        operator = test.operator
+        if operator == "like":
+            values = [test.values[0].text]
+        value = {"exists": True, "between": values, "in": values}.get(operator, values[0] if values else None)
+        try:
+            return parameter_condition(Asked("params", name, operator, value))
+        except OptionError as error:
+            raise self._error(test.values[0], str(error)) from None
 
     def _attribute(self, test: Comparison, name: str) -> Condition:
         if test.operator == "exists":
@@ -124,17 +131,6 @@ class _Compiler:
 
     def _error(self, token: Token, message: str) -> OptionError:
         return pointed(self._text, token.at, message)
-
-
-# Columns are named by this module, values are question marks: nothing of a user's text goes in.
-def _compared(column: str, operator: str, values: list[Any]) -> str:
-    if operator == "exists":
-        return f"{column} IS NOT NULL"
-    if operator == "in":
-        return f"{column} IN ({', '.join('?' * len(values))})"
-    if operator == "between":
-        return f"{column} BETWEEN ? AND ?"
-    return f"{column} {operator} ?"
 
 
 def _as_text(token: Token) -> str:
@@ -249,6 +245,7 @@ FIELDS: dict[str, tuple[str, Reader]] = {
     "code": ("i.code", _as_hex),
     "size": ("i.size", _as_bytes),
     "took": ("i.duration", _as_duration),
+    "duration": ("i.duration", _as_duration),
     "created": ("i.created", _as_moment),
     "ended": ("i.ended", _as_moment),
     "age": ("age", _as_duration),

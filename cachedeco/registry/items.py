@@ -14,11 +14,12 @@ from cachedeco.status import Status
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
     from cachedeco.record import Missing
     from cachedeco.registry.claims import Attribute
+    from cachedeco.registry.ordering import Order
     from cachedeco.registry.pool import Pool
 
 VISIBLE = (Status.UNINITIALIZED, Status.WRITE, Status.FAILED, Status.READY)
@@ -145,18 +146,42 @@ class Items:
         """Number of all records, whatever their status."""
         return int(self._pool.read(QUERIES["count"])[0])
 
-    def search(self, wanted: Filter, *, newest_first: bool = False, limit: int = -1) -> list[Record]:
-        """The records that a filter finds, in the order in which they were made.
+    def search(self, wanted: Filter, *, order: Order | None = None, limit: int = -1) -> list[Record]:
+        """The records that a filter finds.
 
         Args:
             wanted: the filter.
-            newest_first: the other order.
+            order: of the records; default by number.
             limit: at most so many; -1 for all.
         """
-        order = "DESC" if newest_first else "ASC"
-        sql = f"{QUERIES['record']} WHERE {wanted.sql()} ORDER BY i.id {order} LIMIT ?"
+        return self._records(self._rows(wanted, order, limit))
+
+    def pages(self, wanted: Filter, *, order: Order | None = None, size: int) -> Iterator[list[Record]]:
+        """The same in pieces, each by a statement of its own: nothing is open in between, whatever takes how long.
+
+        Args:
+            wanted: the filter.
+            order: of the records; default by number.
+            size: of a page.
+        """
+        rows = self._rows(wanted, order, size)
+        while rows:
+            yield self._records(rows)
+            rows = self._rows(wanted, order, size, after=rows[-1]) if len(rows) == size else []
+
+    def _rows(
+        self, wanted: Filter, order: Order | None, limit: int, after: tuple[Any, ...] | None = None
+    ) -> list[tuple[Any, ...]]:
+        from cachedeco.registry.ordering import OLDEST_FIRST
+
+        order = order or OLDEST_FIRST
+        behind, place = ("1", []) if after is None else order.after(after)
+        sql = f"{QUERIES['record']} WHERE {wanted.sql()} AND {behind} ORDER BY {order.sql()} LIMIT ?"
+        return self._pool.read_all(sql, (*wanted.parameters, *place, limit))
+
+    def _records(self, rows: list[tuple[Any, ...]]) -> list[Record]:
         found = []
-        for row in self._pool.read_all(sql, (*wanted.parameters, limit)):
+        for row in rows:
             try:
                 found.append(Record(row))
             except ValueError as error:

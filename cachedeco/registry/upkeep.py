@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cachedeco.record import Record
-    from cachedeco.registry.attribute_search import Condition
+    from cachedeco.registry.operators import Condition
     from cachedeco.registry.pool import Pool
 
 QUERIES = statements.parse(statements.read("upkeep.sql"))

@@ -10,7 +10,7 @@ from cachedeco.upkeep.report import Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cachedeco.registry.attribute_search import Condition
+    from cachedeco.registry.operators import Condition
     from cachedeco.registry.upkeep import Candidate
     from cachedeco.store import Store
 

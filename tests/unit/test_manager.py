@@ -15,7 +15,7 @@ import zipfile
 
 import pytest
 
-from cachedeco import Cache, CacheItem, OptionError, Status, StatusError, cached, log
+from cachedeco import Cache, CacheItem, OptionError, Status, StatusError, StoreWarning, cached, log
 from cachedeco.files import intake
 
 
@@ -561,6 +561,99 @@ def test_d22_a_copy_that_fails_is_recorded_and_leaves_nothing(cache, tmp_path, m
         cache.move_in(source)
     (item,) = cache.search("data")
     assert (item.status, "No space" in item.error, os.listdir(item.path.parent)) == (Status.FAILED, True, [])
+
+
+@pytest.mark.parametrize("how", ["copy", "move", "link"])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_moved_in_is_copied_moved_or_linked(cache, tmp_path, how, kind):
+    """The item is the same; whether the file is where it was, and takes room twice, is not."""
+    source = tmp_path / "data"
+    inner = source if kind == "file" else source / "deep" / "data"
+    inner.parent.mkdir(parents=True, exist_ok=True)
+    inner.write_bytes(b"bytes")
+    number = inner.stat().st_ino
+    item = cache.move_in(source, how=how)
+    kept = item.path if kind == "file" else item.path / "deep" / "data"
+    assert (item.status, item.size, item.intact(), kept.read_bytes()) == (Status.READY, 5, True, b"bytes")
+    assert source.exists() == (how != "move")
+    assert (kept.stat().st_ino == number) == (how != "copy")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o444
+
+
+def test_a_file_of_two_names_is_copied_when_it_is_moved(cache, tmp_path):
+    """Who has the other name could change what is in the cache."""
+    source, other = tmp_path / "data", tmp_path / "other"
+    source.write_bytes(b"bytes")
+    os.link(source, other)
+    item = cache.move_in(source, how="move")
+    other.write_bytes(b"other")
+    assert not source.exists()
+    assert item.path.read_bytes() == b"bytes"
+
+
+@pytest.mark.parametrize("how", ["move", "link", "copy"])
+def test_of_a_symbolic_link_the_file_is_taken(cache, tmp_path, how):
+    """Never the link, which leads out of the cache; a move removes the link and not what it leads to."""
+    target, source = tmp_path / "target", tmp_path / "source"
+    target.write_bytes(b"bytes")
+    source.symlink_to(target)
+    item = cache.move_in(source, how=how)
+    assert not item.path.is_symlink()
+    assert item.path.read_bytes() == target.read_bytes() == b"bytes"
+    assert source.is_symlink() == (how != "move")
+
+
+def test_a_linked_file_that_is_changed_is_no_hit(cache, tmp_path):
+    """It has been changed under its other name."""
+    source = tmp_path / "data"
+    source.write_bytes(b"bytes")
+    item = cache.move_in(source, "u", how="link")
+    source.chmod(0o644)
+    source.write_bytes(b"other")
+    assert not item.intact()
+    assert cache.best("u") is None
+
+
+def test_a_move_that_fails_leaves_the_file_where_it_was(cache, tmp_path, monkeypatch):
+    """And the item FAILED."""
+    source = tmp_path / "data"
+    source.write_bytes(b"bytes")
+
+    def refuse(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    make(cache)
+    monkeypatch.setattr(intake.os, "rename", refuse)
+    with pytest.raises(OSError, match="No space"):
+        cache.move_in(source, "moved", how="move")
+    monkeypatch.undo()
+    assert source.read_bytes() == b"bytes"
+    assert [item.status for item in cache.search("moved")] == [Status.FAILED]
+
+
+def test_what_cannot_be_removed_is_in_the_cache_all_the_same(cache, tmp_path, monkeypatch):
+    """And that is said."""
+    source = tmp_path / "data"
+    source.write_bytes(b"bytes")
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(intake, "remove_source", refuse)
+    with pytest.warns(StoreWarning, match="could not be removed where it was"):
+        item = cache.move_in(source, how="move")
+    assert item.status == Status.READY
+
+
+@pytest.mark.parametrize("how", ["move", "link"])
+def test_files_of_the_cache_are_not_moved_out_of_their_items(cache, how):
+    """The item would lose them."""
+    item = cache.move_in(__file__, "u")
+    with pytest.raises(OptionError, match="lies in this cache"):
+        cache.move_in(item.path, "v", how=how)
+    assert cache.move_in(item.path, "v").intact()
+    with pytest.raises(OptionError, match="one of 'copy'"):
+        cache.move_in(item.path, how="steal")
 
 
 def test_a_file_that_is_not_there_makes_no_item(cache, tmp_path):

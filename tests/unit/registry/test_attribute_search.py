@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cachedeco import OptionError, Status
-from cachedeco.registry.attribute_search import MOST_VALUES, condition
+from cachedeco.registry.attribute_search import condition
 from cachedeco.registry.attributes import encode
+from cachedeco.registry.operators import MOST_VALUES
 from cachedeco.registry.statements import read
 
 NOON = datetime.datetime(2026, 7, 1, 12, 0, 0, 250, tzinfo=datetime.UTC)

@@ -97,7 +97,9 @@ CASES = {
     "when < 2026-02-01T12:00:01+00:00": "d",
     "params.x = 1": "a",
     "params.x = '1'": "c",
-    "params.x > 2": "b c",
+    "params.x > 2": "b",
+    "params.x > ''": "c",
+    "params.x = none": "",
     "params.kind = 'it''s'": "b",
     'params.kind = "it\'s"': "b",
     "params.kind exists": "a b",
@@ -155,7 +157,7 @@ WRONG = {
     "pinned = 2": (9, "neither true nor false"),
     "label = a and version = one": (24, "is not a number"),
     "note > none": (0, "has no order"),
-    "params.x = none": (11, "parameters are compared with"),
+    "params.x > none": (11, "compares numbers"),
     "(" * 200: (100, "nested more than 100 deep"),
 }
 

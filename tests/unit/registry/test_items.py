@@ -12,6 +12,7 @@ from cachedeco.registry import changes
 from cachedeco.registry.claims import new_token
 from cachedeco.registry.database import Database
 from cachedeco.registry.items import Filter, Items
+from cachedeco.registry.ordering import NEWEST_FIRST
 from cachedeco.registry.pool import Pool
 
 KEYS = {name: name.encode() * 16 for name in "abc"}
@@ -131,7 +132,7 @@ def test_times_bound_on_both_sides(items):
 def test_the_newest_can_come_first_and_be_counted_off(items):
     """For those who look for the nearest."""
     made = [make(items) for _ in range(4)]
-    assert numbers(items.search(Filter(), newest_first=True, limit=2)) == [made[3].id, made[2].id]
+    assert numbers(items.search(Filter(), order=NEWEST_FIRST, limit=2)) == [made[3].id, made[2].id]
 
 
 @pytest.mark.parametrize("text", ["it's", '" OR 1=1 --', "a\n\n  b\tc", "ü%_", "x'00'", "a\0b"])

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from cachedeco.registry.items import Filter
+from cachedeco.registry.ordering import NEWEST_FIRST, OLDEST_FIRST
 from cachedeco.registry.statements import QUERIES, read
 
 INDEXES = {
@@ -60,8 +61,8 @@ def scans(steps):
 
 def search(con, *, newest_first=True, **wanted):
     condition = Filter(**wanted)
-    order = "DESC" if newest_first else "ASC"
-    sql = f"{QUERIES['record']} WHERE {condition.sql()} ORDER BY i.id {order} LIMIT ?"
+    order = NEWEST_FIRST if newest_first else OLDEST_FIRST
+    sql = f"{QUERIES['record']} WHERE {condition.sql()} ORDER BY {order.sql()} LIMIT ?"
     return plan(con, sql, (*condition.parameters, 5))
 
 
