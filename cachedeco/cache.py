@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Self
 
+    from cachedeco.events import Event, Subscription
     from cachedeco.guard import Guard
     from cachedeco.item import CacheItem
     from cachedeco.retry import Retried
@@ -190,6 +191,40 @@ class Cache(Exchanging, Changing, Maintaining):
         self._check_writable("rebuild")
         self.close()
         return self.store.pool.database.rebuild()
+
+    def subscribe(self, listener: Callable[[Event], object], *kinds: str) -> Subscription:
+        """Be told what happens in this cache by calls and verbs of this process, whichever `Cache` object they use.
+
+        Args:
+            listener: called with each `Event`, in the thread in which it happens, before the call returns; it should be
+                quick. What it raises is said once as a warning, and costs nobody a result.
+            *kinds: of the events: ``"hit"``, ``"miss"``, ``"claim"``, ``"wait"``, ``"commit"``, ``"fail"``,
+                ``"evict"``. Default: all.
+
+        Returns:
+            The subscription; its ``cancel()`` ends it, or a ``with`` around it.
+
+        Raises:
+            OptionError: there is no such kind, or the listener cannot be called.
+
+        Examples:
+            >>> import tempfile
+            >>> from cachedeco import Cache, cached
+            >>> with tempfile.TemporaryDirectory() as folder, Cache(folder) as cache:
+            ...     @cached(cache=cache)
+            ...     def double(x):
+            ...         return 2 * x
+            ...     with cache.subscribe(lambda event: print(event.kind, event.version)):
+            ...         double(1) + double(1)
+            miss None
+            claim 1
+            commit 1
+            hit 1
+            4
+        """
+        from cachedeco.events import Subscription
+
+        return Subscription(listener, kinds, self.path)
 
     def why(self, item: CacheItem) -> Why:
         """Why an item was computed although there were others, or why it failed; prints as a sentence and details."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cachedeco import log, manifests
+from cachedeco import events, log, manifests
 from cachedeco.errors import OptionError
 from cachedeco.files.intake import remove as remove_folder
 from cachedeco.registry import changes
@@ -51,6 +51,9 @@ def remove(
     for record in records:
         if record.id in removed:
             manifests.drop(store, record.key, [(record.version, record.token)])
+            if events.listening:
+                known = {"function": record.function, "size": record.size, "reason": "removed"}
+                events.tell("evict", store.folder, record.uri, record.key, version=record.version, **known)
     if disk:
         gone = removed | {each.id for each in records if each.status in {Status.TRASH, Status.DELETED}}
         # The rows first: a crash in between leaves bytes that nobody takes for a result.

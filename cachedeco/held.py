@@ -15,7 +15,7 @@ import os
 import time
 from _thread import start_new_thread
 
-from cachedeco import log
+from cachedeco import events, log
 from cachedeco.calls.flights import Flight
 from cachedeco.calls.miss import wait, wait_here
 from cachedeco.errors import RegistryError
@@ -61,6 +61,7 @@ def best_or_claim(
             flight = mine.board()
             if flight is not mine:
                 log.debug("waiting for %s in this process", wanted.uri)
+                _tell("wait", store, wanted, None)
                 wait_here(store, flight, None)
                 continue
             outcome = _lead(store, wanted, mine, token, look)
@@ -163,6 +164,7 @@ def _lead(
         running = store.claims.running(wanted.key, SCOPE)
         if running is not None:
             log.debug("waiting for version %d of %s in another process", running.version, wanted.uri)
+            _tell("wait", store, wanted, running.version)
             wait(store, flight, running, None)
             continue
         live_tokens.add(token)
@@ -170,7 +172,13 @@ def _lead(
         if claim is not None:
             store.make_item_folder(wanted.key.hex(), claim.version, token.hex())
             log.debug("claimed version %d of %s", claim.version, wanted.uri)
+            _tell("claim", store, wanted, claim.version)
             return claim
+
+
+def _tell(kind: str, store: Store, wanted: Handmade, version: int | None) -> None:
+    if events.listening:
+        events.tell(kind, store.folder, wanted.uri, wanted.key.hex(), version=version)
 
 
 def _claim_of(record: Record) -> Claim:

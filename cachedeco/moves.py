@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cachedeco import held, log, manifests
+from cachedeco import events, held, log, manifests
 from cachedeco.errors import MissingOutputError, StatusError
 from cachedeco.files.check import look
 from cachedeco.files.staging import measure, protect, sync_content, sync_place
@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachedeco.record import Record
     from cachedeco.store import Store
+
+_ENDS = {Status.READY: "commit", Status.FAILED: "fail"}
+"""What an item becomes by hand -> the event that it is."""
 
 
 def move(store: Store, record: Record, after: Status, error: str | None, name: str) -> None:
@@ -71,6 +74,18 @@ def move(store: Store, record: Record, after: Status, error: str | None, name: s
         manifests.keep(store, [record.id])
         store.grown(measured[0])
     log.debug("%s-%d is %s", record.key, record.version, after.name)
+    _tell(store, record, after, measured)
+
+
+def _tell(
+    store: Store, record: Record, after: Status, measured: tuple[int, bytes, bytes, bytes | None] | None
+) -> None:
+    if not events.listening or after not in _ENDS:
+        return
+    reason = "raised" if after == Status.FAILED else None
+    size = measured[0] if measured is not None else None
+    known = {"version": record.version, "reason": reason, "size": size}
+    events.tell(_ENDS[after], store.folder, record.uri, record.key, **known)
 
 
 def _measured(store: Store, record: Record) -> tuple[int, bytes, bytes, bytes | None] | None:

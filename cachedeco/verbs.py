@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from cachedeco.calls import notices
 from cachedeco.calls.hits import find
 from cachedeco.calls.plan import Request
 from cachedeco.errors import OptionError
+from cachedeco.events import listening
 from cachedeco.item import CacheItem, Items
 from cachedeco.status import Status
 from cachedeco.wrappers import dispatch
@@ -75,6 +77,9 @@ def remove(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
 
     gone = store.items.trash_key(request.key)
     drop(store, request.key.hex(), [(version, token.hex()) for version, token in gone])
+    if listening:
+        for version, _ in gone:
+            notices.tell("evict", store, request, version=version, reason="removed")
     return len(gone)
 
 

@@ -14,8 +14,9 @@ import time
 from functools import partial
 
 from cachedeco import policy
+from cachedeco.calls import notices
 from cachedeco.calls.flights import Flight, computing
-from cachedeco.calls.hits import best, hit, load
+from cachedeco.calls.hits import best, count_hit, hit, load
 from cachedeco.calls.plan import ANY_VERSION, Request
 from cachedeco.calls.refusals import (
     heed,
@@ -30,6 +31,7 @@ from cachedeco.calls.threads_async import in_thread
 from cachedeco.calls.watch import Watch
 from cachedeco.calls.work import UNSTORED_ELSEWHERE, Work, no_place
 from cachedeco.errors import RegistryUnavailableError
+from cachedeco.events import listening
 from cachedeco.record import MISSING
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import FIRST_POLL, LAST_POLL, switches
@@ -87,13 +89,15 @@ async def _hit(store: Store, request: Request) -> Any:
                 value = load(store, request, row)
             except Exception:  # noqa: BLE001 - whatever it is: below it is met again, and dealt with
                 return await in_thread(hit, store, request)
-            store.uses.counts[row[0]] += 1
+            count_hit(store, request, row)
             store.pool.keep_due_uses()
             return value
     return await in_thread(hit, store, request)
 
 
 async def _miss(store: Store, request: Request, *, refresh: bool) -> Any:
+    if listening and not refresh:
+        notices.tell("miss", store, request)
     refuse_miss(store, request, refresh=refresh)
     if store.mode == "read-only":
         return await run_uncached_async(request, None)
@@ -127,6 +131,8 @@ async def _wait_for_others(
 ) -> Flight | None:
     flight = mine.board()
     if flight is not mine:
+        if listening:
+            notices.tell("wait", store, request)
         if not await _wait_here(store, flight, deadline):
             raise timeout(request)
         if flight.error is not None and not refresh:
@@ -135,6 +141,8 @@ async def _wait_for_others(
     running = store.claims.running(request.key, request.scope)
     if running is None:
         return None
+    if listening:
+        notices.tell("wait", store, request, version=running.version)
     outcome = await _wait(store, mine, running, deadline)
     if outcome is None:
         raise timeout(request)

@@ -13,6 +13,7 @@ from cachedeco.calls import notices
 from cachedeco.calls.outputs import read_names
 from cachedeco.calls.plan import ANY_VERSION
 from cachedeco.errors import OptionError, RegistryUnavailableError
+from cachedeco.events import listening
 from cachedeco.files.folder import is_plain, item_name
 from cachedeco.record import MISSING
 from cachedeco.trust import refuse_links
@@ -43,6 +44,8 @@ def hit(store: Store, request: Request) -> Any:
     if remembered is not None:
         if remembered.value is not MISSING:
             store.uses.counts[remembered.row[0]] += 1
+            if listening:
+                _tell_hit(store, request, remembered.row)
             return remembered.value
         value = _try(store, request, remembered.row)
         if value is not MISSING:
@@ -266,9 +269,20 @@ def _try(store: Store, request: Request, row: Hit) -> Any:
     except (OSError, UnloadableError, DamagedError, OptionError) as error:
         reject(store, request, row, error)
         return MISSING
-    store.uses.counts[row[0]] += 1
-    warn_of_other_code(store, request, row)
+    count_hit(store, request, row)
     return value
+
+
+def count_hit(store: Store, request: Request, row: Hit) -> None:
+    """Note that a stored result is used, for the statistics and for who listens."""
+    store.uses.counts[row[0]] += 1
+    if listening:
+        _tell_hit(store, request, row)
+    warn_of_other_code(store, request, row)
+
+
+def _tell_hit(store: Store, request: Request, row: Hit) -> None:
+    notices.tell("hit", store, request, version=row[1], size=row[4])
 
 
 def _is_valid(store: Store, request: Request, row: Hit) -> bool:
@@ -348,6 +362,8 @@ def _set_aside(store: Store, request: Request, row: Hit, cause: str) -> None:
 
     try:
         store.claims.trash(row[0], cause)
+        if listening:
+            notices.tell("evict", store, request, version=row[1], reason=cause)
         final = store.item_folder(request.key.hex(), row[1], row[2].hex())
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             refuse_links(store.folder, os.path.dirname(final))

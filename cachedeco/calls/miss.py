@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from cachedeco import policy
+from cachedeco.calls import notices
 from cachedeco.calls.flights import Flight
 from cachedeco.calls.hits import hit
 from cachedeco.calls.refusals import (
@@ -20,6 +21,7 @@ from cachedeco.calls.refusals import (
 from cachedeco.calls.run import run_uncached
 from cachedeco.calls.watch import Watch
 from cachedeco.calls.work import UNSTORED_ELSEWHERE, compute
+from cachedeco.events import listening
 from cachedeco.record import MISSING
 from cachedeco.settings import FIRST_POLL, LAST_POLL
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 def miss(store: Store, request: Request, *, refresh: bool) -> Any:
     """Wait for whoever computes the same, in this process or another one, or compute."""
+    if listening and not refresh:
+        notices.tell("miss", store, request)
     refuse_miss(store, request, refresh=refresh)
     if store.mode == "read-only":
         return run_uncached(request, None)
@@ -77,6 +81,8 @@ def wait_for_others(
     """
     flight = mine.board()
     if flight is not mine:
+        if listening:
+            notices.tell("wait", store, request)
         if not wait_here(store, flight, deadline):
             raise timeout(request)
         if flight.error is not None and not refresh:
@@ -85,6 +91,8 @@ def wait_for_others(
     running = store.claims.running(request.key, request.scope)
     if running is None:
         return None
+    if listening:
+        notices.tell("wait", store, request, version=running.version)
     outcome = wait(store, mine, running, deadline)
     if outcome is None:
         raise timeout(request)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import warnings
 
+from cachedeco import events
 from cachedeco.errors import StoreWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachedeco.calls.plan import Request
+    from cachedeco.store import Store
 
 _said: set[tuple[str, str]] = set()
 
@@ -21,6 +29,11 @@ def warn_once(function: str, cause: str, message: str) -> None:
         return
     _said.add((function, cause))
     warnings.warn(f"{function}: {message}", StoreWarning, stacklevel=_outside())
+
+
+def tell(kind: str, store: Store, request: Request, **known: Any) -> None:
+    """Tell who listens what happens to a call; see `cachedeco.events.Event`. To be called where somebody does."""
+    events.tell(kind, store.folder, request.uri, request.key.hex(), function=request.plan.name, **known)
 
 
 def forget() -> None:

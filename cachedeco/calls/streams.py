@@ -17,12 +17,13 @@ import time
 
 from cachedeco.calls import notices
 from cachedeco.calls.flights import Flight
-from cachedeco.calls.hits import best, newest_ready, open_stream, reject, warn_of_other_code
+from cachedeco.calls.hits import best, count_hit, newest_ready, open_stream, reject
 from cachedeco.calls.miss import wait
 from cachedeco.calls.plan import ANY_VERSION, Request
 from cachedeco.calls.refusals import refuse_miss, refuse_while_cooling_down
 from cachedeco.calls.work import Work
 from cachedeco.errors import RegistryUnavailableError, StoreError, WaitCycleError
+from cachedeco.events import listening
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import INLINE_LIMIT, switches
 from cachedeco.values import stream as layout
@@ -104,6 +105,8 @@ class StreamCall:
     def __enter__(self) -> None:
         if self._store is None:
             return
+        if listening and not self._refresh:
+            notices.tell("miss", self._store, self._request)
         try:
             refuse_miss(self._store, self._request, refresh=self._refresh)
             if self._store.mode == "read-only":
@@ -138,9 +141,8 @@ class StreamCall:
                     # Nobody has seen an item of it yet: another version will do, or the function itself.
                     reject(store, self._request, row, error)
                 else:
-                    store.uses.counts[row[0]] += 1
+                    count_hit(store, self._request, row)
                     store.pool.keep_due_uses()
-                    warn_of_other_code(store, self._request, row)
                     return stored
         except RegistryUnavailableError as error:
             self._unusable(error)

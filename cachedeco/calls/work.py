@@ -12,6 +12,7 @@ from cachedeco.calls.encoding import encode
 from cachedeco.calls.flights import computing
 from cachedeco.calls.run import run, run_uncached
 from cachedeco.errors import InputChangedError, RegistryUnavailableError, StoreError
+from cachedeco.events import listening
 from cachedeco.files import manifest
 from cachedeco.files.check import look
 from cachedeco.files.staging import Staging, measure
@@ -142,6 +143,7 @@ class Work:
                 self._store.pool.doubt()
             return False
         self._flight.claim = self._claim.id
+        self._tell("claim")
         return True
 
     def prepare(self) -> None:
@@ -204,6 +206,8 @@ class Work:
                 # Still WRITE under a token that is not live: the next claim or wait of ours fails it, or who waits.
                 owners.end_later(self._store.pool)
             else:
+                if let_go:
+                    self._tell("fail", reason="abandoned")
                 if let_go and self._staging is not None:
                     self._staging.discard()
         owners.resign(self._store.pool)
@@ -290,6 +294,7 @@ class Work:
             mine = True
         self._ended = True
         if mine:
+            self._tell("commit", seconds=self._duration / 1e6, size=stored.size)
             # Here, where an error or a clean-up that takes a while keeps neither the value nor an event loop.
             self._store.grown(stored.size or 0)
         return mine
@@ -351,6 +356,10 @@ class Work:
         notices.warn_once(plan.name, type(error).__name__, f"{message}; it was returned")
         return given
 
+    def _tell(self, kind: str, **known: Any) -> None:
+        if listening:
+            notices.tell(kind, self._store, self._request, version=self._claimed().version, **known)
+
     def _claimed(self) -> Claim:
         if self._claim is None:
             raise RuntimeError("the work has no claim yet")
@@ -365,6 +374,8 @@ class Work:
         except RegistryUnavailableError:
             return  # `end` lets it go, or the next claim of this process does
         self._ended = True
+        if failed:
+            self._tell("fail", seconds=self._duration / 1e6, reason=cause)
         if failed and self._staging is not None:
             self._staging.discard()
 

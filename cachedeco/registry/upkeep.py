@@ -39,20 +39,26 @@ class Candidate:
         version: of the key.
         token: 32 hex digits.
         size: bytes.
-        name: function or uri.
+        function: module and qualified name; None for items made by hand.
+        uri: names the family of results.
     """
 
-    __slots__ = ("id", "key", "name", "size", "token", "version")
+    __slots__ = ("function", "id", "key", "size", "token", "uri", "version")
 
-    def __init__(self, row: tuple[int, bytes, int, bytes, int | None, str]) -> None:
-        self.id, key, self.version, token, size, self.name = row
+    def __init__(self, row: tuple[int, bytes, int, bytes, int | None, str | None, str]) -> None:
+        self.id, key, self.version, token, size, self.function, self.uri = row
         self.key, self.token, self.size = key.hex(), token.hex(), size or 0
+
+    @property
+    def name(self) -> str:
+        """Function, or uri where there is none."""
+        return self.function or self.uri
 
     @classmethod
     def of(cls, record: Record) -> Candidate:
         """The same of a record."""
         key, token = bytes.fromhex(record.key), bytes.fromhex(record.token)
-        return cls((record.id, key, record.version, token, record.size, record.function or record.uri))
+        return cls((record.id, key, record.version, token, record.size, record.function, record.uri))
 
 
 def candidates(

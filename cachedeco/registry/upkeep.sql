@@ -2,7 +2,7 @@
 -- `candidates`.
 
 -- name: candidates
-SELECT i.id, i.key, i.version, i.token, i.size, coalesce(i.function, u.uri)
+SELECT i.id, i.key, i.version, i.token, i.size, i.function, u.uri
 FROM items AS i JOIN uris AS u ON u.id = i.uri LEFT JOIN uses AS a ON a.item = i.id
 LEFT JOIN details AS d ON d.item = i.id
 WHERE i.status IN (2, 3) AND i.pinned = 0
@@ -38,7 +38,7 @@ UPDATE items SET former = status, status = -1, former_cause = cause, cause = ?, 
 WHERE id = ? AND status IN (2, 3) AND pinned = 0
 
 -- name: in_trash
-SELECT i.id, i.key, i.version, i.token, i.size, coalesce(i.function, u.uri)
+SELECT i.id, i.key, i.version, i.token, i.size, i.function, u.uri
 FROM items AS i JOIN uris AS u ON u.id = i.uri
 WHERE i.status = -1 AND coalesce(i.trashed, i.created) < ? AND i.pinned = 0 ORDER BY i.trashed LIMIT ?
 
@@ -46,7 +46,7 @@ WHERE i.status = -1 AND coalesce(i.trashed, i.created) < ? AND i.pinned = 0 ORDE
 DELETE FROM items WHERE id = ? AND status IN (-1, -2)
 
 -- name: deleted
-SELECT i.id, i.key, i.version, i.token, 0, coalesce(i.function, u.uri)
+SELECT i.id, i.key, i.version, i.token, 0, i.function, u.uri
 FROM items AS i JOIN uris AS u ON u.id = i.uri WHERE i.status = -2
 
 -- name: sizes

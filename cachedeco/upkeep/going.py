@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from cachedeco import log, manifests
+from cachedeco import events, log, manifests
 from cachedeco.files.intake import remove as remove_folder
 from cachedeco.registry import upkeep
 from cachedeco.upkeep.report import Gone
@@ -37,6 +37,9 @@ def to_trash(store: Store, report: Report, chosen: Sequence[Candidate], why: str
         if not report.dry_run:
             for each in gone:
                 manifests.drop(store, each.key, [(each.version, each.token)])
+                if events.listening:
+                    known = {"function": each.function, "size": each.size, "reason": cause}
+                    events.tell("evict", store.folder, each.uri, each.key, version=each.version, **known)
     if chosen:
         log.info("%s: %d items of %s %s", report.verb, len(chosen), store.folder, why)
 

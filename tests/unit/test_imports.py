@@ -26,7 +26,7 @@ HEAVY = (
 )
 
 HIT = {
-    "": "cache decorator verbs wrappers errors settings location status record scripts trust store item "
+    "": "cache decorator verbs wrappers errors events settings location status record scripts trust store item "
     # An item counts its uses, a cache its growth.
     "keeping growth maintaining",
     # Cache is made of these classes, and so is there whole; what their methods need comes when they are called.
