@@ -88,7 +88,9 @@ def wanted(
     wanted_key = None if key is None else key_bytes(key)
     if params is not MISSING:
         if uri is None:
-            raise OptionError(f"{verb}(params=...) needs uri=...: a key is made of both")
+            raise OptionError(
+                f"{verb}(params=...) needs uri=...: a key is made of both; params_like=... finds by some, in any uri"
+            )
         made = make_key(uri, dict(params or {}))
         if wanted_key is not None and wanted_key != made:
             raise OptionError(f"{verb}(key=...) is not the key of the uri and params given with it")
