@@ -1,4 +1,4 @@
-"""Warnings about what could not be kept: one per function and cause, not one per call."""
+"""What people and programs are told of a call: warnings, one per function and cause, events, and tracebacks."""
 
 from __future__ import annotations
 
@@ -34,6 +34,18 @@ def warn_once(function: str, cause: str, message: str) -> None:
 def tell(kind: str, store: Store, request: Request, **known: Any) -> None:
     """Tell who listens what happens to a call; see `cachedeco.events.Event`. To be called where somebody does."""
     events.tell(kind, store.folder, request.uri, request.key.hex(), function=request.plan.name, **known)
+
+
+def traceback_text(error: BaseException) -> str:
+    """The traceback as text, without this package's own frames at its top."""
+    import traceback
+
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith("cachedeco."):
+        frame = frame.tb_next
+    text = "".join(traceback.format_exception(type(error), error, frame or error.__traceback__))
+    # A message may hold what is no text, such as a part of a file name; the registry takes text only.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def forget() -> None:

@@ -173,7 +173,7 @@ class Work:
         """Record that the function raised."""
         self.stop()
         self._flight.error = error
-        self._fail("raised", traceback_text(error))
+        self._fail("raised", notices.traceback_text(error))
 
     def keep(self, value: Any, packed: tuple[str, str, Packed] | None = None) -> Any:
         """Store what the function returned; it reaches the caller even when that fails.
@@ -343,7 +343,7 @@ class Work:
             folder = staging.final if os.path.isdir(staging.final) else staging.folder
             given = plan.output.given(folder, value)
             self._staging = None  # the files are the caller's from now on
-        self._fail("store", traceback_text(error))
+        self._fail("store", notices.traceback_text(error))
         if self._staging is not None and not self._may_be_ready:
             self._staging.discard()
         message = f"the result was computed, but could not be stored: {error or type(error).__name__}"
@@ -388,15 +388,3 @@ def _attributes(request: Request, value: Any) -> list[Attribute]:
         message = f"attrs=... raised {type(error).__name__}: {error}; the result is stored without attributes"
         notices.warn_once(request.plan.name, "attrs", message)
         return []
-
-
-def traceback_text(error: BaseException) -> str:
-    """The traceback as text, without this package's own frames at its top."""
-    import traceback
-
-    frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith("cachedeco."):
-        frame = frame.tb_next
-    text = "".join(traceback.format_exception(type(error), error, frame or error.__traceback__))
-    # A message may hold what is no text, such as a part of a file name; the registry takes text only.
-    return text.encode("utf-8", "backslashreplace").decode()
