@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from cachedeco.calls.options import DURABILITIES, compression_of, one_of, serializer_of
 from cachedeco.changing import Changing
@@ -16,8 +17,7 @@ from cachedeco.values import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Self
 
     from cachedeco.events import Event, Subscription
@@ -65,12 +65,16 @@ class Cache(Exchanging, Changing, Maintaining):
         max_size: bytes that its items may take, as a number or a text like ``"50 GB"``. Who writes beyond it lets go of
             what was used least recently, a little each time; pinned items stay. What was let go can be restored for
             an hour if there is room, a minute otherwise. A cache without it says once that it has grown past 20 GB.
+        upstream: caches, or paths of their folders, that calls look up after this one, in their order, and that nothing
+            is written to. What a call finds there is copied into this cache, verified as by `import_`, and a hit. They
+            are trusted as this one is: a value that is stored by pickle may run code.
 
     Attributes:
         path: absolute path of the folder.
         mode: as given.
         memory: as given.
         durability: as given.
+        upstream: the caches that are looked up after this one, with mode ``"read-only"``.
 
     Raises:
         OptionError: both paths are given, or one has a wrong type; or an option has a value that it cannot have.
@@ -103,6 +107,7 @@ class Cache(Exchanging, Changing, Maintaining):
         compress: str | None = None,
         mmap: bool = True,
         max_size: int | str | None = None,
+        upstream: Iterable[Cache | str | os.PathLike[str]] = (),
     ) -> None:
         if mode not in MODES:
             raise OptionError(f"Cache(mode={mode!r}): it is one of {', '.join(map(repr, MODES))}")
@@ -120,6 +125,7 @@ class Cache(Exchanging, Changing, Maintaining):
                 signing_key_file=signing_key_file,
                 allow_pickle=allow_pickle,
             )
+        self.upstream: tuple[Cache, ...] = _looked_up(upstream, self.path)
         self.store = Store(
             self.path,
             mode,
@@ -132,6 +138,8 @@ class Cache(Exchanging, Changing, Maintaining):
             mmap=bool(mmap),
             max_size=None if max_size is None else _limit(max_size),
             on_growth=_look_at_size if mode == "read-write" else None,
+            upstream=tuple(each.store for each in self.upstream),
+            bring=_bringing(self.upstream),
         )
 
     def __repr__(self) -> str:
@@ -151,18 +159,7 @@ class Cache(Exchanging, Changing, Maintaining):
         return True
 
     def __reduce__(self) -> tuple[Callable[..., Cache], tuple[Any, ...]]:
-        store = self.store
-        serializer = table.portable(store.serializer)
-        values = (serializer, store.compress, store.mmap, store.growth.limit)
-        return _opened, (
-            self.path,
-            self.mode,
-            self.memory,
-            self.durability,
-            store.shared,
-            store.guard,
-            values,
-        )
+        return _opened, _options(self, self.mode)
 
     def __enter__(self) -> Self:
         return self
@@ -259,6 +256,12 @@ class Cache(Exchanging, Changing, Maintaining):
         return retry_failed(self.store, where)
 
 
+def _options(cache: Cache, mode: str) -> tuple[Any, ...]:
+    store = cache.store
+    values = (table.portable(store.serializer), store.compress, store.mmap, store.growth.limit)
+    return cache.path, mode, cache.memory, cache.durability, store.shared, store.guard, values, cache.upstream
+
+
 def _opened(
     path: str,
     mode: str,
@@ -267,8 +270,10 @@ def _opened(
     shared: str | None,
     guard: Guard | None,
     values: tuple[str | Serializer, str, bool, int | None],
+    upstream: tuple[Cache, ...] = (),
 ) -> Cache:
     cache = Cache.__new__(Cache)
+    cache.upstream = upstream
     cache.path, cache.mode, cache.memory, cache.durability = path, mode, memory, durability
     serializer, compress, mmap, max_size = values
     cache.store = Store(
@@ -283,8 +288,39 @@ def _opened(
         mmap=mmap,
         max_size=max_size,
         on_growth=_look_at_size if mode == "read-write" else None,
+        upstream=tuple(each.store for each in upstream),
+        bring=_bringing(upstream),
     )
     return cache
+
+
+def _looked_up(upstream: Iterable[Cache | str | os.PathLike[str]], path: str) -> tuple[Cache, ...]:
+    """The caches that are looked up, for reading only; those of others' behind them, and none twice."""
+    if isinstance(upstream, (str, bytes, os.PathLike, Cache)):
+        raise OptionError(
+            f"Cache(upstream={upstream!r}): it is a list of caches or paths, also of a single one"
+        )
+    found: dict[str, Cache] = {}
+    for each in upstream:
+        if not isinstance(each, Cache) and not os.path.isdir(os.path.expanduser(each)):
+            raise OptionError(f"Cache(upstream=...): there is no folder {os.fspath(each)}")
+        cache = each if isinstance(each, Cache) else Cache(each, mode="read-only")
+        for one in (cache, *cache.upstream):
+            if one.path == path:
+                raise OptionError(f"Cache(upstream=...): {path} is the folder of the cache itself")
+            found.setdefault(
+                one.path, one if one.mode == "read-only" else _opened(*_options(one, "read-only"))
+            )
+    return tuple(found.values())
+
+
+def _bringing(upstream: tuple[Cache, ...]) -> Callable[[Store, Store, int], bool] | None:
+    if not upstream:
+        return None
+    # Now: a fork in the midst of an import by some call would leave a child that waits for it for ever.
+    from cachedeco.bringing import bring
+
+    return bring
 
 
 def _limit(max_size: int | str) -> int:

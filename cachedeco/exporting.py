@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from functools import partial
 
 from cachedeco import contents, log
 from cachedeco.errors import OptionError
@@ -20,8 +21,8 @@ from cachedeco.values.contract import DamagedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, BinaryIO
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, BinaryIO, Protocol
 
     from cachedeco.record import Record
     from cachedeco.store import Store
@@ -33,6 +34,20 @@ FIELDS = tuple(name for name in Manifest.FIELDS if name != "pinned")
 """What of a record goes along. Whether it is pinned is for the cache to say that it lies in."""
 
 _CHUNK = 1 << 20
+
+if TYPE_CHECKING:
+
+    class Writing(Protocol):
+        """What `cachedeco.files.bundle.Writer` has for one item."""
+
+        def begin(self) -> None:
+            """Begin with an item."""
+
+        def part(self, role: str, path: str, number: int, chunks: Callable[[], Iterable[bytes]]) -> Part:
+            """Put in a part of it."""
+
+        def put(self, known: dict[str, Any], parts: Sequence[Part]) -> None:
+            """Describe it."""
 
 
 class _LeftOutError(Exception):
@@ -74,6 +89,15 @@ def _told(store: Store, record: Record, work: Callable[[Record], object]) -> Ent
     return Entry(**facts, outcome=TAKEN, size=record.size or 0, item=CacheItem(record, store))
 
 
+def put(store: Store, record: Record, writer: Writing) -> bool:
+    """Put one item into whatever takes it as an archive does; False where it cannot go along."""
+    try:
+        _put(store, record, writer)
+    except (_LeftOutError, FileNotFoundError):
+        return False
+    return True
+
+
 def _check(store: Store, record: Record) -> str | None:
     """See that an item can go along; where its file is, None for one without.
 
@@ -97,7 +121,7 @@ def _check(store: Store, record: Record) -> str | None:
     return place
 
 
-def _put(store: Store, record: Record, writer: Writer) -> None:
+def _put(store: Store, record: Record, writer: Writing) -> None:
     place = _check(store, record)
     known = store.items.manifest(record.id)
     if known is None:
@@ -117,26 +141,27 @@ def _put(store: Store, record: Record, writer: Writer) -> None:
         "code_parts": None if code is None else store.items.code_parts(code),
         "sealed": store.guard is not None and store.guard.signer is not None,
     }
-    writer.item({name: plain(described[name]) for name in FIELDS} | further, parts)
+    writer.put({name: plain(described[name]) for name in FIELDS} | further, parts)
 
 
-def _parts(store: Store, record: Record, place: str | None, writer: Writer) -> list[Part]:
+def _parts(store: Store, record: Record, place: str | None, writer: Writing) -> list[Part]:
     parts: list[Part] = []
     if record.status == Status.READY and place is None:
-        parts.append(writer.part("inline", "", 1, [store.items.inline(record.id) or b""]))
+        inline = store.items.inline(record.id) or b""
+        parts.append(writer.part("inline", "", 1, lambda: [inline]))
     elif place is not None:
         before = look(place)[1]
         for path, kind, _ in sorted(entries(place, lambda _: b"")):
             if kind == "folder":
                 parts.append(Part("folder", _with_slashes(path)))
             else:
-                chunks = _file(os.path.join(place, path) if path else place)
+                chunks = partial(_file, os.path.join(place, path) if path else place)
                 parts.append(writer.part("file", _with_slashes(path), len(parts) + 1, chunks))
         if look(place)[1] != before:
             raise _LeftOutError("it was changed meanwhile")
     arguments = store.items.arguments(record.id)
     if arguments is not None:
-        parts.append(writer.part("arguments", "", len(parts) + 1, _chunks(io.BytesIO(arguments))))
+        parts.append(writer.part("arguments", "", len(parts) + 1, lambda: _chunks(io.BytesIO(arguments))))
     return parts
 
 

@@ -25,8 +25,10 @@ class Finding:
         path: absolute path of the folder.
         mode: what a miss does.
         store: the rooms of the folder.
+        upstream: the caches that are looked up after this one.
     """
 
+    upstream: tuple[Finding, ...]
     path: str
     mode: str
     store: Store
@@ -39,7 +41,7 @@ class Finding:
         newer_than: Moment | None = None,
         older_than: Moment | None = None,
     ) -> CacheItem | None:
-        """The newest version of a key; None when there is none.
+        """The newest version of a key; of the caches in `upstream` where this one has none; else None.
 
         With the default status, it is the newest one whose value or file is there, whatever code made it. Of
         a cached function, the uri is ``py://module/function`` unless it has another one, and the params are
@@ -61,6 +63,10 @@ class Finding:
             item = CacheItem(record, self.store)
             if record.status != Status.READY or item.intact():
                 return item
+        for each in self.upstream:
+            found = each.best(uri, params, status, newer_than, older_than)
+            if found is not None:
+                return found
         return None
 
     def search(  # noqa: PLR0917 - promised by position

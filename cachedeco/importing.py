@@ -37,10 +37,20 @@ from cachedeco.values.signing import LENGTH, tree_digest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any, Protocol
 
     from cachedeco.files.bundle import Part
     from cachedeco.registry.claims import Claim
     from cachedeco.store import Store
+
+    class Reading(Protocol):
+        """What `cachedeco.files.bundle.Reader` has for one item."""
+
+        def item(self, number: int, /) -> tuple[dict[str, Any], list[Part]]:
+            """What is known of it, and its parts."""
+
+        def chunks(self, item: int, number: int, part: Part, /) -> Iterator[bytes]:
+            """The bytes of a part."""
 
 
 _BAD_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EEXIST})
@@ -65,24 +75,29 @@ def import_(store: Store, path: str, *, trusted: bool | None, dry_run: bool) -> 
             raise ArchiveError(f"{path} holds {reader.size} bytes, and {free} are free where the cache lies")
         taking = _Taking(store, reader, trusted=trusted)
         if trusted is None and not dry_run:
-            taking.see_that_no_code_comes(path)
+            taking.see_that_no_code_comes(path, reader.numbers())
         entries = [taking.take(number, dry_run=dry_run) for number in reader.numbers()]
     receipt = Receipt(path, entries, dry_run=dry_run)
     log.info("imported %d items from %s into %s", len(receipt.taken), path, store.folder)
     return receipt
 
 
+def take_one(store: Store, reader: Reading) -> Entry:
+    """Take an item that the caller trusts, as far as this cache does."""
+    return _Taking(store, reader, trusted=True).take(1, dry_run=False)
+
+
 class _Taking:
     """One import."""
 
-    def __init__(self, store: Store, reader: Reader, *, trusted: bool | None) -> None:
+    def __init__(self, store: Store, reader: Reading, *, trusted: bool | None) -> None:
         self._store = store
         self._reader = reader
         self._trusted = bool(trusted)
         # Where nobody is distrusted, what runs code comes in only by the caller's word.
         self._guard = store.guard or (None if trusted else Guard(None, allow_pickle=False))
 
-    def see_that_no_code_comes(self, path: str) -> None:
+    def see_that_no_code_comes(self, path: str, numbers: Iterable[int]) -> None:
         """Raise before anything is taken, where it is the caller who has to say whom he trusts.
 
         Raises:
@@ -90,7 +105,7 @@ class _Taking:
         """
         if self._store.guard is not None:
             return
-        for number in self._reader.numbers():
+        for number in numbers:
             with contextlib.suppress(ValueError):
                 offered = self._offered(number)
                 try:

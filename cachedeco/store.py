@@ -39,6 +39,8 @@ class Store:
         mmap: whether large buffers come back as maps, where a function does not say otherwise.
         max_size: bytes that all items may take; None for any number.
         on_growth: called when so much was stored that somebody should look at the whole.
+        upstream: what is looked up after this one.
+        bring: copies an item from there, by its number.
 
     Attributes:
         folder: that path.
@@ -58,6 +60,8 @@ class Store:
         growth: how much this process has stored since somebody looked at the whole.
         file_digests: of files that were keyed by their content.
         memory: the hits that this process remembers.
+        upstream: as given.
+        bring: as given.
 
     Raises:
         RegistryError: the folder cannot be made.
@@ -78,6 +82,8 @@ class Store:
         mmap: bool = True,
         max_size: int | None = None,
         on_growth: Callable[[Store], object] | None = None,
+        upstream: tuple[Store, ...] = (),
+        bring: Callable[[Store, Store, int], bool] | None = None,
     ) -> None:
         signed = guard is not None and guard.signer is not None
         self.trust = Trust(shared, signed=signed)
@@ -106,6 +112,8 @@ class Store:
         self.memory = Memory(self.pool.slots, memory)
         self.growth = Growth(max_size)
         self._on_growth = on_growth
+        self.upstream = upstream
+        self.bring = bring
 
     def grown(self, size: int) -> None:
         """Count what was stored; now and then somebody looks whether that is too much."""
@@ -129,3 +137,5 @@ class Store:
         self.memory.clear()
         self.pool.keep_uses(wait=1.0)
         self.pool.close()
+        for each in self.upstream:
+            each.close()

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachedeco.calls.plan import Plan
+    from cachedeco.registry.claims import Hit
+    from cachedeco.store import Store
     from cachedeco.why import Why
 
 
 def item(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> CacheItem | None:
     """The item that this call would get, or None; never computes."""
     request = _request(function, args, kwargs)
-    store = request.plan.store()
-    row = find(store, request)
+    store, row = _place(request)
     record = None if row is None else store.items.get(row[0])
     return None if record is None else CacheItem(record, store)
 
@@ -41,7 +42,7 @@ def status(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Status
     """READY on a hit, else WRITE while somebody computes, else the newest version's, else UNINITIALIZED."""
     request = _request(function, args, kwargs)
     store = request.plan.store()
-    if find(store, request) is not None:
+    if _place(request)[1] is not None:
         return Status.READY
     if store.claims.running(request.key, request.scope) is not None:
         return Status.WRITE
@@ -86,10 +87,10 @@ def remove(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
 def why(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Why:
     """Say why this call is a hit or a miss; never computes."""
     request = _request(function, args, kwargs)
-    store = request.plan.store()
     from cachedeco.why import explain
 
-    return explain(store, request, find(store, request))
+    store, row = _place(request)
+    return explain(store, request, row)
 
 
 def map(  # noqa: A001 - what it does, for a cached function
@@ -141,6 +142,17 @@ VERBS = (item, items, status, key, params, refresh, remove, why, map, missing)
 def _plan(function: Callable[..., Any]) -> Plan:
     plan: Plan = function.__cachedeco__  # type: ignore[attr-defined]  # set by cached
     return plan
+
+
+def _place(request: Request) -> tuple[Store, Hit | None]:
+    """Where the item lies that a call would get, in its own cache or one that is looked up, and its row there."""
+    store = request.plan.store()
+    row = find(store, request)
+    if row is None and store.upstream:
+        from cachedeco.calls.upstream import found
+
+        return found(store, request) or (store, None)
+    return store, row
 
 
 def _request(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:

@@ -14,7 +14,7 @@ import time
 from functools import partial
 
 from cachedeco import policy
-from cachedeco.calls import notices
+from cachedeco.calls import notices, upstream
 from cachedeco.calls.flights import Flight, computing
 from cachedeco.calls.hits import best, count_hit, hit, load
 from cachedeco.calls.plan import ANY_VERSION, Request
@@ -96,9 +96,9 @@ async def _hit(store: Store, request: Request) -> Any:
 
 
 async def _miss(store: Store, request: Request, *, refresh: bool) -> Any:
-    if listening and not refresh:
-        notices.tell("miss", store, request)
-    refuse_miss(store, request, refresh=refresh)
+    value = await _begin(store, request, refresh=refresh)
+    if value is not MISSING:
+        return value
     if store.mode == "read-only":
         return await run_uncached_async(request, None)
     deadline = request.deadline()
@@ -124,6 +124,13 @@ async def _miss(store: Store, request: Request, *, refresh: bool) -> Any:
         value = await _hit(store, request)
         if value is not MISSING:
             return value
+
+
+async def _begin(store: Store, request: Request, *, refresh: bool) -> Any:
+    value = await in_thread(upstream.load, store, request) if store.upstream and not refresh else MISSING
+    if value is MISSING:
+        refuse_miss(store, request, refresh=refresh)
+    return value
 
 
 async def _wait_for_others(

@@ -6,6 +6,7 @@ from cachedeco.calls.hits import find, hit
 from cachedeco.calls.plan import Request
 from cachedeco.calls.progress import bar
 from cachedeco.calls.refusals import refuse_without_object
+from cachedeco.calls.upstream import found
 from cachedeco.errors import MapError, OptionError
 from cachedeco.record import MISSING
 
@@ -59,6 +60,9 @@ class Calls:
                 for code, keys in by_code.items()
                 for key in store.claims.ready(keys, code or None, plan.form)
             }
+        if store.upstream:
+            unknown = [request for request in self.requests if request.key not in known]
+            known |= {request.key for request in unknown if found(store, request) is not None}
         positions: dict[tuple[bytes, bytes], int] = {}
         for position, request in enumerate(self.requests):
             if request.key not in known:

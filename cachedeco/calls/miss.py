@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from cachedeco import policy
-from cachedeco.calls import notices
+from cachedeco.calls import notices, upstream
 from cachedeco.calls.flights import Flight
 from cachedeco.calls.hits import hit
 from cachedeco.calls.refusals import (
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 def miss(store: Store, request: Request, *, refresh: bool) -> Any:
     """Wait for whoever computes the same, in this process or another one, or compute."""
-    if listening and not refresh:
-        notices.tell("miss", store, request)
-    refuse_miss(store, request, refresh=refresh)
+    value = _begin(store, request, refresh=refresh)
+    if value is not MISSING:
+        return value
     if store.mode == "read-only":
         return run_uncached(request, None)
     deadline = request.deadline()
@@ -64,6 +64,14 @@ def miss(store: Store, request: Request, *, refresh: bool) -> Any:
         value = hit(store, request)
         if value is not MISSING:
             return value
+
+
+def _begin(store: Store, request: Request, *, refresh: bool) -> Any:
+    """What another cache has for this call; MISSING when it is to be computed, and may be."""
+    value = MISSING if refresh else upstream.load(store, request)
+    if value is MISSING:
+        refuse_miss(store, request, refresh=refresh)
+    return value
 
 
 def wait_for_others(

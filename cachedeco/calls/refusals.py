@@ -16,6 +16,7 @@ from cachedeco.errors import (
     StoreError,
     WaitTimeoutError,
 )
+from cachedeco.events import listening
 from cachedeco.policy import Ended
 from cachedeco.record import MISSING
 
@@ -62,6 +63,8 @@ def refuse_miss(store: Store, request: Request, *, refresh: bool) -> None:
         MissError: the cache has the mode "raise-on-miss".
         CodeChangedError: there is a result of other code, and the function's policy is to raise.
     """
+    if listening and not refresh:
+        notices.tell("miss", store, request)
     name = request.plan.name
     if store.mode == "raise-on-miss":
         raise MissError(

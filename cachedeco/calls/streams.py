@@ -15,7 +15,7 @@ import contextlib
 import tempfile
 import time
 
-from cachedeco.calls import notices
+from cachedeco.calls import notices, upstream
 from cachedeco.calls.flights import Flight
 from cachedeco.calls.hits import best, count_hit, newest_ready, open_stream, reject
 from cachedeco.calls.miss import wait
@@ -23,7 +23,6 @@ from cachedeco.calls.plan import ANY_VERSION, Request
 from cachedeco.calls.refusals import refuse_miss, refuse_while_cooling_down
 from cachedeco.calls.work import Work
 from cachedeco.errors import RegistryUnavailableError, StoreError, WaitCycleError
-from cachedeco.events import listening
 from cachedeco.registry.owner import live_tokens
 from cachedeco.settings import INLINE_LIMIT, switches
 from cachedeco.values import stream as layout
@@ -105,8 +104,6 @@ class StreamCall:
     def __enter__(self) -> None:
         if self._store is None:
             return
-        if listening and not self._refresh:
-            notices.tell("miss", self._store, self._request)
         try:
             refuse_miss(self._store, self._request, refresh=self._refresh)
             if self._store.mode == "read-only":
@@ -134,18 +131,26 @@ class StreamCall:
         if store is None or self._refresh:
             return None
         try:
-            while (row := best(store, self._request, self._request.below)) is not None:
-                try:
-                    stored = self._read(store, row)
-                except (OSError, DamagedError, UnloadableError) as error:
-                    # Nobody has seen an item of it yet: another version will do, or the function itself.
-                    reject(store, self._request, row, error)
-                else:
-                    count_hit(store, self._request, row)
-                    store.pool.keep_due_uses()
-                    return stored
+            stored = self._stored(store)
+            if stored is None and store.upstream and upstream.copy_up(store, self._request):
+                self._request.below = ANY_VERSION
+                stored = self._stored(store)
         except RegistryUnavailableError as error:
             self._unusable(error)
+            return None
+        return stored
+
+    def _stored(self, store: Store) -> layout.Reader | None:
+        while (row := best(store, self._request, self._request.below)) is not None:
+            try:
+                stored = self._read(store, row)
+            except (OSError, DamagedError, UnloadableError) as error:
+                # Nobody has seen an item of it yet: another version will do, or the function itself.
+                reject(store, self._request, row, error)
+            else:
+                count_hit(store, self._request, row)
+                store.pool.keep_due_uses()
+                return stored
         return None
 
     def _read(self, store: Store, row: Hit) -> layout.Reader:

@@ -21,7 +21,7 @@ from cachedeco.files.formats import failures, is_of_the_system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Self
 
 FORMAT, VERSION = "cachedeco export", 1
@@ -79,7 +79,7 @@ class Writer:
         self._index: dict[str, str] = {}
         self._number = 0
         self._zip = zipfile.ZipFile(self._part, "x", zipfile.ZIP_STORED)
-        self._put(_HEADER, {"format": FORMAT, "version": VERSION, "keys": keys})
+        self._write(_HEADER, {"format": FORMAT, "version": VERSION, "keys": keys})
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +87,7 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
-                self._put(_INDEX, {"items": self._index})
+                self._write(_INDEX, {"items": self._index})
             self._zip.close()
             if kind is None:
                 _move(self._part, self._path)
@@ -100,33 +100,33 @@ class Writer:
         """Begin with an item. One that is not described in the end is not in the archive, whatever lies there."""
         self._number += 1
 
-    def part(self, role: str, path: str, number: int, chunks: Iterable[bytes]) -> Part:
+    def part(self, role: str, path: str, number: int, chunks: Callable[[], Iterable[bytes]]) -> Part:
         """Put in a part of the item that has been begun.
 
         Args:
             role: see `Part`.
             path: see `Part`.
             number: of the part in its item.
-            chunks: its bytes.
+            chunks: gives its bytes.
         """
         size, total = 0, hashlib.sha256()
         with self._zip.open(_entry(_part_name(self._number, number)), "w", force_zip64=True) as file:
-            for chunk in chunks:
+            for chunk in chunks():
                 file.write(chunk)
                 total.update(chunk)
                 size += len(chunk)
         return Part(role, path, size, total.digest())
 
-    def item(self, known: dict[str, Any], parts: Sequence[Part]) -> None:
+    def put(self, known: dict[str, Any], parts: Sequence[Part]) -> None:
         """Put in the description of the item that has been begun."""
         described = [
             {"role": each.role, "path": each.path, "size": each.size, "sha256": each.sha256.hex()}
             for each in parts
         ]
-        data = self._put(_item_name(self._number), {"item": known, "parts": described})
+        data = self._write(_item_name(self._number), {"item": known, "parts": described})
         self._index[str(self._number)] = hashlib.sha256(data).hexdigest()
 
-    def _put(self, name: str, content: dict[str, Any]) -> bytes:
+    def _write(self, name: str, content: dict[str, Any]) -> bytes:
         import json
 
         data = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
