@@ -134,6 +134,8 @@ class _Taking:
             elif id_ is None:
                 id_ = self._adopt(number, offered)
                 outcome = THERE if id_ is None else TAKEN
+                if outcome == TAKEN:
+                    self._store.grown(size)  # a budget counts what comes in this way, too
         except (_RefusedError, ArchiveError, UntrustedCacheError) as error:
             outcome, reason = REFUSED, str(error)
         except OSError as error:

@@ -315,3 +315,15 @@ def test_what_cannot_be_looked_up_is_refused(tmp_path, team, given):
     with pytest.raises(OptionError, match="upstream"):
         Cache(tmp_path / "own", upstream=upstream)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_budget_counts_what_is_copied(tmp_path, team):
+    """Who copies beyond it lets go of what was used least recently."""
+    f = of(team)
+    for n in (40_000, 40_001, 40_002):
+        f(n)
+    with Cache(tmp_path / "own", max_size=100_000, upstream=[team]) as own:
+        g = of(own)
+        assert [len(g(n)) for n in (40_000, 40_001, 40_002)] == [40_000, 40_001, 40_002]
+        assert sum(item.size for item in own.search(status=Status.READY)) <= 100_000
+    assert CALLS == [40_000, 40_001, 40_002]
