@@ -302,6 +302,8 @@ def _looked_up(upstream: Iterable[Cache | str | os.PathLike[str]], path: str) ->
         )
     found: dict[str, Cache] = {}
     for each in upstream:
+        if not isinstance(each, (Cache, str, os.PathLike)):
+            raise OptionError(f"Cache(upstream=...): {each!r} is neither a cache nor a path")
         if not isinstance(each, Cache) and not os.path.isdir(os.path.expanduser(each)):
             raise OptionError(f"Cache(upstream=...): there is no folder {os.fspath(each)}")
         cache = each if isinstance(each, Cache) else Cache(each, mode="read-only")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     Params = Mapping[str, Any] | Missing | None
 
+_MAY_LACK = ("label", "ext", "filename", "function", "size", "duration", "code", "cause", "owner")
+"""Conditions for which None means the items that have none."""
+
 
 class Changing(Finding):
     """The part of `Cache` that removes items and changes what is said of them."""
@@ -173,9 +176,7 @@ class Changing(Finding):
 def _check_conditions(verb: str, conditions: Mapping[str, Any], *, all: bool) -> None:  # noqa: A002 - as above
     # A dict without attributes narrows nothing.
     narrowing = [name for name, value in conditions.items() if value not in (None, MISSING) and value != {}]
-    without = [
-        name for name in ("label", "ext", "filename", "function") if conditions.get(name, MISSING) is None
-    ]
+    without = [name for name in _MAY_LACK if conditions.get(name, MISSING) is None]
     if not all and not narrowing and not without:
         raise OptionError(
             f"{verb} without a condition would concern every item; if that is meant, all=True says so"

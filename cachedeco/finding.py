@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from cachedeco.search import Moment, Search, Statuses
     from cachedeco.store import Store
 
+_MOST = 1 << 62
+"""More items than any registry can have."""
+
 
 class Finding:
     """The part of `Cache` that changes nothing.
@@ -64,7 +67,9 @@ class Finding:
             if record.status != Status.READY or item.intact():
                 return item
         for each in self.upstream:
-            found = each.best(uri, params, status, newer_than, older_than)
+            found = (
+                each.best(uri, params, status, newer_than, older_than) if each.store.has_registry() else None
+            )
             if found is not None:
                 return found
         return None
@@ -165,7 +170,9 @@ class Finding:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise OptionError(f"search(limit={limit!r}): it is a number of items, or None for all")
         found = self.store.items.search(
-            wanted("search", **conditions), order=Order(order), limit=-1 if limit is None else limit
+            wanted("search", **conditions),
+            order=Order(order),
+            limit=-1 if limit is None else min(limit, _MOST),
         )
         return Items(CacheItem(record, self.store) for record in found)
 
@@ -202,7 +209,9 @@ class Finding:
 
         if isinstance(page, bool) or not isinstance(page, int) or page < 1:
             raise OptionError(f"iterate(page={page!r}): it is a number of items, 1 or more")
-        pages = self.store.items.pages(wanted("iterate", **conditions), order=Order(order), size=page)
+        pages = self.store.items.pages(
+            wanted("iterate", **conditions), order=Order(order), size=min(page, _MOST)
+        )
         return (CacheItem(record, self.store) for records in pages for record in records)
 
     def by_attrs(self, attrs: Mapping[str, Any]) -> set[int]:

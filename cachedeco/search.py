@@ -140,12 +140,22 @@ def _tests(
 def _like(params: Mapping[str, Any]) -> Iterator[Condition]:
     if not hasattr(params, "items"):
         raise OptionError(f"params_like must map names to values, not be a {type(params).__name__}")
-    from cachedeco.keys.fingerprint import digests
+    from functools import partial
+
     from cachedeco.registry.operators import asked
     from cachedeco.registry.parameter_search import condition
 
     for name, value in params.items():
-        yield condition(asked("params_like", name, value), lambda each: digests({"": each})[""].hex())
+        if not isinstance(name, str):
+            raise OptionError(f"params_like: {name!r} is no name of a parameter")
+        one = asked("params_like", name, value)
+        yield condition(one, partial(_digest, one.name))
+
+
+def _digest(name: str, value: object) -> str:
+    from cachedeco.keys.fingerprint import digests
+
+    return digests({name: value})[name].hex()
 
 
 def compiled(where: str) -> tuple[Condition, bool]:

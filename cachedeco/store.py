@@ -115,6 +115,10 @@ class Store:
         self.upstream = upstream
         self.bring = bring
 
+    def has_registry(self) -> bool:
+        """Whether there is a registry by now; whoever looks something up where there is none makes one."""
+        return os.path.exists(self.pool.database.path)
+
     def grown(self, size: int) -> None:
         """Count what was stored; now and then somebody looks whether that is too much."""
         if self.growth.is_due(size) and self._on_growth is not None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def found(store: Store, request: Request) -> tuple[Store, Hit] | None:
     """The first of the other caches that has what this call may use, and the row there; None if none has."""
     for upstream in store.upstream:
+        if not upstream.has_registry():
+            continue
         # What was rejected here says nothing of versions there.
         below, seen, request.below = request.below, request.seen, ANY_VERSION
         try:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cachedeco.registry.operators import Asked, Condition
 
+_LARGEST = 2**63 - 1
 _MAKERS = ("user", "host", "pid", "program", "python", "revision")
 
 
@@ -97,8 +98,11 @@ def _as_duration(value: Any) -> int:
 def _scaled_number(value: Any, factor: int, what: str) -> int:
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         raise TypeError(f"it is compared with {what}")
+    number = float(value) * factor
+    if number != number:  # noqa: PLR0124 - NaN
+        raise ValueError("NaN is no number")
     # SQLite has integers of 64 bits, and no number is larger than the largest of them.
-    return min(max(round(float(value) * factor), -(2**63) + 1), 2**63 - 1)
+    return round(number) if abs(number) < _LARGEST else _LARGEST if number > 0 else -_LARGEST
 
 
 def _as_hex(value: Any) -> bytes:

@@ -8,6 +8,7 @@ import itertools
 import math
 import os
 import sqlite3
+import threading
 from typing import Annotated
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cachedeco
-from cachedeco import Cache, OptionError, Secret, Status, cached
+from cachedeco import Cache, KeyingError, OptionError, Secret, Status, cached
 from cachedeco.registry.ordering import Order
 from cachedeco.registry.statements import QUERIES, read
 
@@ -123,6 +124,7 @@ def test_a_parameter_may_have_any_name(cache, name):
         ({"x": ("between", 1)}, "low, high"),
         ({"x>": ("<", 1)}, "operator already"),
         ({"x": ("in", 1)}, "needs a list"),
+        ({1: 2}, "no name of a parameter"),
         ({"x": ("exists", 1)}, "exists"),
     ],
 )
@@ -165,6 +167,8 @@ def handmade(cache, tmp_path):
         ({"duration": None}, [0, 1, 2, 3, 4, 5]),
         ({"owner": None}, [0, 1, 2, 3, 4, 5]),
         ({"size": (">", 1e300)}, []),
+        ({"size": ("<", math.inf)}, [0, 1, 2, 3]),
+        ({"size": (">", -math.inf), "limit": 10**30}, [0, 1, 2, 3]),
     ],
 )
 def test_items_are_found_by_what_is_known_of_them(handmade, wanted, found):
@@ -190,6 +194,7 @@ def test_results_are_found_by_who_made_them_with_what_code_in_what_time(calls):
     ("wanted", "message"),
     [
         ({"size": "much"}, "size"),
+        ({"size": math.nan}, "NaN"),
         ({"size": True}, "size"),
         ({"size": (">", None)}, "size"),
         ({"size": ("like", "1%")}, "size"),
@@ -210,6 +215,18 @@ def test_what_makes_no_sense_is_refused(cache, wanted, message):
     """By a sentence that names the option."""
     with pytest.raises(OptionError, match=message):
         cache.search(**wanted)
+
+
+def test_a_value_that_no_key_can_have_is_refused_by_its_name(cache):
+    """As where a key is made."""
+    with pytest.raises(KeyingError, match="'lock'"):
+        cache.search(params_like={"lock": threading.Lock()})
+
+
+def test_items_that_lack_something_can_be_removed(handmade):
+    """None is a condition."""
+    assert handmade.remove(size=None) == 2
+    assert len(handmade.search()) == 4
 
 
 def test_verbs_that_change_items_take_the_same_conditions(handmade):

@@ -302,7 +302,7 @@ def test_a_hit_there_is_told_as_a_hit(team, mine):
     assert kinds == ["hit"]
 
 
-@pytest.mark.parametrize("given", ["path", "cache", "missing", "itself"])
+@pytest.mark.parametrize("given", ["path", "cache", "missing", "itself", "number"])
 def test_what_cannot_be_looked_up_is_refused(tmp_path, team, given):
     """A folder that is not there is a slip of the pen, and not to be made."""
     upstream = {
@@ -310,6 +310,7 @@ def test_what_cannot_be_looked_up_is_refused(tmp_path, team, given):
         "cache": team,
         "missing": [tmp_path / "nowhere"],
         "itself": [tmp_path / "own"],
+        "number": [5],
     }[given]
     os.makedirs(tmp_path / "own", mode=0o700)
     with pytest.raises(OptionError, match="upstream"):
@@ -327,3 +328,13 @@ def test_a_budget_counts_what_is_copied(tmp_path, team):
         assert [len(g(n)) for n in (40_000, 40_001, 40_002)] == [40_000, 40_001, 40_002]
         assert sum(item.size for item in own.search(status=Status.READY)) <= 100_000
     assert CALLS == [40_000, 40_001, 40_002]
+
+
+def test_an_empty_folder_stays_empty(tmp_path):
+    """Looking it up makes no registry there."""
+    (tmp_path / "empty").mkdir(mode=0o700)
+    with Cache(tmp_path / "own", upstream=[tmp_path / "empty"]) as own:
+        f = of(own)
+        assert (f.status(3), f(3), f.map([4])) == (Status.UNINITIALIZED, "xxx", ["xxxx"])
+        assert own.best("nothing") is None
+    assert os.listdir(tmp_path / "empty") == []
